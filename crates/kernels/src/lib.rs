@@ -1,0 +1,16 @@
+//! SIMD kernels.
+#![allow(dead_code, unused)]
+pub mod fused;
+pub mod gemm;
+mod isa;
+mod kernel_set;
+pub mod math;
+mod simd;
+mod threads;
+
+pub use fused::Reduction;
+pub use gemm::{Activation, Element, Epilogue, GemmOptions, MatMut, MatRef, Threads};
+pub use isa::{Isa, UnknownIsa};
+pub use kernel_set::KernelSet;
+pub use math::Function;
+pub use threads::ThreadPool;

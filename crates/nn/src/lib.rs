@@ -1,0 +1,2 @@
+#![forbid(unsafe_code)]
+//! Training of dense models on CPUs.
