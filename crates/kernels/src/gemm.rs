@@ -33,7 +33,7 @@ pub use view::{MatMut, MatRef};
 use crate::kernel_set::KernelSet;
 use crate::simd::{Float, Simd};
 use epilogue::{Bias, TileEpilogue};
-use micro::{ALayout, MR_MAX, Tile, Width};
+use micro::{ALayout, MR_MAX, ROW_GROUP, Tile, Width};
 use scratch::{Pod, Scratch};
 use std::fmt::Debug;
 
@@ -300,7 +300,7 @@ fn row_of_tiles<S: Simd, T: Arithmetic>(
             let mut run = |c: &mut MatMut<'_, T>| {
                 let tile = Tile {
                     k: a.k,
-                    a: a.row(i),
+                    a: std::array::from_fn(|group| a.row(i + group * ROW_GROUP)),
                     a_stride: a.stride,
                     b: b.column(j),
                     b_row_stride: b.row_stride,
@@ -411,7 +411,7 @@ impl<'a, T: Arithmetic> ATile<'a, T> {
         }
     }
 
-    /// Where row `i` of column 0 lies.
+    /// Where row `i` of column 0 lies, or would lie.
     fn row(&self, i: usize) -> *const T {
         let offset = match self.layout {
             ALayout::Rows => i as isize * self.stride,

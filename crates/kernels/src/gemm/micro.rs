@@ -18,7 +18,8 @@ use crate::simd::{Float, Simd};
 /// What a micro-kernel works on. A and B may be packed panels or lie as the caller's matrices lie.
 pub(crate) struct Tile<T> {
     pub(crate) k: usize,
-    pub(crate) a: *const T,
+    /// Rows 0, [`ROW_GROUP`], 2 [`ROW_GROUP`], ... of A; those past the tile's height are not used.
+    pub(crate) a: [*const T; MR_MAX.div_ceil(ROW_GROUP)],
     /// The stride that is not 1: between rows of A ([`ALayout::Rows`]) or between its columns ([`ALayout::Columns`]).
     pub(crate) a_stride: isize,
     pub(crate) b: *const T,
@@ -31,6 +32,11 @@ pub(crate) struct Tile<T> {
     /// `None`: C is not read.
     pub(crate) beta: Option<T>,
 }
+
+/// Rows of A that share a pointer: x86 reaches them as pointer, pointer + stride and pointer + 2 stride, so that a tile
+/// of 14 rows takes five registers. The pointers come from memory, as the compiler would fold them into one chain of
+/// additions otherwise.
+pub(crate) const ROW_GROUP: usize = 3;
 
 /// Which neighbours of A lie side by side.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,6 +99,20 @@ unsafe fn too_tall<T>(_: &Tile<T>) {
     unreachable!("a tile taller than the instruction set's")
 }
 
+/// Repeats a block for each row of a tile with the row as a constant: the compiler unrolls a loop of this size only when
+/// it pleases, and leaves the accumulators in memory when it does not.
+macro_rules! for_each_row {
+    ($mr:ident, |$i:ident| $body:block) => {
+        for_each_row!($mr, $i, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    ($mr:ident, $i:ident, $body:block, $($row:literal)*) => {$(
+        if $row < $mr {
+            const $i: usize = $row;
+            $body
+        }
+    )*};
+}
+
 /// # Safety
 /// - The contract of [`MicroKernel`], for `MR` rows.
 unsafe fn micro_kernel<
@@ -138,31 +158,32 @@ unsafe fn accumulate<
     let mut acc = [[zero; NV]; MR];
     let masked = NARROW && T::Vector::<S>::CHEAP_TAIL_LOADS;
     let tail = T::Vector::<S>::tail(s, if masked { tile.cols } else { 0 });
-    let (mut a, mut b) = (tile.a, tile.b);
+    let in_group: [isize; ROW_GROUP] = if A_ROWS { [0, tile.a_stride, 2 * tile.a_stride] } else { [0, 1, 2] };
+    let mut a = tile.a;
     let a_step = if A_ROWS { 1 } else { tile.a_stride };
+    let mut b = tile.b;
     for _ in 0..tile.k {
         // SAFETY: the caller promises that rows i < MR and columns k of A exist, and row k of B, whole or, where
         // masked, its first `cols` lanes. The pointers step past the end only after the last use.
         unsafe {
             let b_row: [_; NV] = std::array::from_fn(
                 #[inline(always)]
-                |j| {
-                    if masked {
-                        T::Vector::<S>::load_tail(s, b, tail)
-                    } else {
-                        T::Vector::<S>::load_ptr(s, b.add(j * lanes))
-                    }
+                |j| match masked {
+                    true => T::Vector::<S>::load_tail(s, b, tail),
+                    false => T::Vector::<S>::load_ptr(s, b.add(j * lanes)),
                 },
             );
-            for (i, acc) in acc.iter_mut().enumerate() {
-                let a_i = if A_ROWS { *a.offset(i as isize * tile.a_stride) } else { *a.add(i) };
-                let a_i = T::Vector::<S>::splat(s, a_i);
-                for (acc, b) in acc.iter_mut().zip(b_row) {
-                    *acc = a_i.mul_add(b, *acc);
+            for_each_row!(MR, |I| {
+                let a_i = T::Vector::<S>::splat(s, *a[I / ROW_GROUP].offset(in_group[I % ROW_GROUP]));
+                for j in 0..NV {
+                    acc[I][j] = a_i.mul_add(b_row[j], acc[I][j]);
                 }
-            }
+            });
         }
-        a = a.wrapping_offset(a_step);
+        a = a.map(
+            #[inline(always)]
+            |a| a.wrapping_offset(a_step),
+        );
         b = b.wrapping_offset(tile.b_row_stride);
     }
     acc
@@ -179,22 +200,28 @@ unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const 
     let lanes = T::Vector::<S>::LANES;
     let alpha = T::Vector::<S>::splat(s, tile.alpha);
     let tail = T::Vector::<S>::tail(s, if NARROW { tile.cols } else { lanes });
-    for (i, row) in product.into_iter().enumerate() {
-        for (j, product) in row.into_iter().enumerate() {
+    for_each_row!(MR, |I| {
+        for j in 0..NV {
+            let product = product[I][j];
             // SAFETY: the caller promises that row i of C exists and is ours, whole or, where narrow, its first `cols`
             // lanes.
             unsafe {
-                let c = tile.c.offset(i as isize * tile.c_row_stride).add(j * lanes);
+                let c = tile.c.offset(I as isize * tile.c_row_stride).add(j * lanes);
                 let value = match tile.beta {
                     None => alpha * product,
                     Some(beta) => {
-                        let old =
-                            if NARROW { T::Vector::<S>::load_tail(s, c, tail) } else { T::Vector::<S>::load_ptr(s, c) };
+                        let old = match NARROW {
+                            true => T::Vector::<S>::load_tail(s, c, tail),
+                            false => T::Vector::<S>::load_ptr(s, c),
+                        };
                         alpha.mul_add(product, T::Vector::<S>::splat(s, beta) * old)
                     }
                 };
-                if NARROW { value.store_tail(c, tail) } else { value.store_ptr(c) }
+                match NARROW {
+                    true => value.store_tail(c, tail),
+                    false => value.store_ptr(c),
+                }
             }
         }
-    }
+    });
 }
