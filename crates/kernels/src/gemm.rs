@@ -19,6 +19,7 @@
 //! LOOP 1        columns of the block, nr at a time  the micro-kernel: C tile mr x nr in registers
 //! ```
 
+mod blas;
 mod blocking;
 mod dot;
 mod epilogue;
@@ -28,6 +29,7 @@ mod scratch;
 mod threads;
 mod view;
 
+pub use blas::{dgemm, sgemm};
 pub use view::{MatMut, MatRef};
 
 use crate::kernel_set::KernelSet;
@@ -93,6 +95,45 @@ pub struct GemmOptions<'a, T> {
     pub threads: Threads,
 }
 
+/// `C = epilogue(alpha A B + beta C)` with the best instruction set of this CPU: A is m×k, B k×n, C m×n, in any strides.
+///
+/// Where `beta` is 0, C is never read, so it may hold anything; NaN and infinity in A and B reach C, also where
+/// `alpha` is 0. Each element's error is at most `(k + 4) u (|alpha| Σ|a||b| + |beta c|)` with u = 2^-24 for `f32`, 2^-53
+/// for `f64`, before the epilogue; its bits are the same on every instruction set and for any number of threads.
+///
+/// ```
+/// use kernels::{Activation, Epilogue, GemmOptions, MatMut, MatRef, gemm};
+/// // Two examples through a layer with three inputs and two outputs: y = relu(x w + b).
+/// let x = [1.0f32, 2.0, 3.0, -1.0, 0.0, 1.0];
+/// let w = [1.0, 0.0, 0.0, 1.0, -1.0, -1.0];
+/// let bias = [0.5, 2.0];
+/// let mut y = [f32::NAN; 4];
+/// let epilogue = Epilogue::Bias { bias: Some(&bias), activation: Activation::Relu };
+/// gemm(
+///     1.0,
+///     MatRef::from_row_major(&x, 2, 3),
+///     MatRef::from_row_major(&w, 3, 2),
+///     0.0,
+///     MatMut::from_row_major(&mut y, 2, 2),
+///     &GemmOptions { epilogue, ..GemmOptions::default() },
+/// );
+/// assert_eq!(y, [0.0, 1.0, 0.0, 1.0]);
+/// ```
+///
+/// # Panics
+/// If the shapes do not fit: A m×k, B k×n, C m×n, a bias of n values, an output of a derivative of m×n.
+#[track_caller]
+pub fn gemm<T: Element>(
+    alpha: T,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    beta: T,
+    c: MatMut<'_, T>,
+    options: &GemmOptions<'_, T>,
+) {
+    KernelSet::best().gemm(alpha, a, b, beta, c, options);
+}
+
 /// The element types of `gemm`: `f32` and `f64`.
 pub trait Element: sealed::Sealed + Copy + Default + PartialEq + From<f32> + Send + Sync + Debug + 'static {}
 
@@ -143,7 +184,7 @@ enum Order {
 }
 
 #[track_caller]
-fn gemm<T: Arithmetic>(
+fn checked<T: Arithmetic>(
     set: &KernelSet,
     alpha: T,
     a: MatRef<'_, T>,
@@ -436,7 +477,7 @@ macro_rules! element {
                 c: MatMut<'_, $scalar>,
                 options: &GemmOptions<'_, $scalar>,
             ) {
-                gemm(set, alpha, a, b, beta, c, options);
+                checked(set, alpha, a, b, beta, c, options);
             }
         }
 
