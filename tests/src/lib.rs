@@ -1,1 +1,5 @@
-//! tests
+//! What the tests share: random cases, and matrices in guarded buffers.
+
+pub mod gemm_case;
+pub mod matrix;
+pub mod random;

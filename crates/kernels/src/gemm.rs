@@ -21,6 +21,7 @@
 
 mod blas;
 mod blocking;
+mod copy;
 mod dot;
 mod epilogue;
 mod micro;
@@ -278,13 +279,21 @@ impl<'a, T: Arithmetic> Problem<'a, T> {
 
 /// Computes a problem on this thread with one instruction set.
 pub(crate) fn serial<S: Simd, T: Arithmetic>(problem: Problem<'_, T>) {
-    match problem.order {
-        Order::Dot => dot::dots::<S, T>(problem),
-        Order::Chain => scratch::with_buffers(|buffers| loops::<S, T>(problem, buffers)),
-    }
+    // SAFETY: this function is reached only through the `KernelSet` of S.
+    let s = unsafe { S::assume_available() };
+    scratch::with_buffers(|buffers| {
+        s.run(
+            #[inline(always)]
+            |s| match problem.order {
+                Order::Dot => dot::dots(s, problem),
+                Order::Chain => loops(s, problem, buffers),
+            },
+        )
+    });
 }
 
-fn loops<S: Simd, T: Arithmetic>(mut problem: Problem<'_, T>, buffers: &mut Buffers) {
+#[inline(always)]
+fn loops<S: Simd, T: Arithmetic>(s: S, mut problem: Problem<'_, T>, buffers: &mut Buffers) {
     let (m, n, k) = problem.shape();
     let nr = S::NV * T::Vector::<S>::LANES;
     let kc = blocking::k_block(k);
@@ -296,25 +305,25 @@ fn loops<S: Simd, T: Arithmetic>(mut problem: Problem<'_, T>, buffers: &mut Buff
         for pc in (0..k.max(1)).step_by(kc.max(1)) {
             let depth = kc.min(k - pc);
             let b = problem.b.row_range(pc, pc + depth).col_range(jc, jc + cols);
-            let b = BBlock::<T>::new::<S>(b, m, &mut buffers.b);
+            let b = BBlock::new(s, b, m, &mut buffers.b);
             let beta = if pc == 0 { problem.beta } else { Some(T::from(1.0)) };
             let epilogue = if pc + depth == k { problem.epilogue } else { TileEpilogue::None };
             // LOOP 2
             for (i, rows) in blocking::even_pieces(m, S::MR) {
                 let a = problem.a.row_range(i, i + rows).col_range(pc, pc + depth);
-                let a = ATile::new(a, cols.div_ceil(nr), &mut buffers.a);
-                let mut c = problem.c.part(i, jc, rows, cols);
+                let a = ATile::new(s, a, cols.div_ceil(nr), &mut buffers.a);
+                let c = problem.c.part(i, jc, rows, cols);
                 let epilogue = epilogue.part(i, jc, rows, cols);
                 if c.has_contiguous_rows() {
-                    band::<S, T>(problem.alpha, &a, &b, beta, c, epilogue);
+                    band(s, problem.alpha, &a, &b, beta, c, epilogue);
                 } else {
                     let dense = &mut buffers.c.elements(rows * cols)[..];
                     let mut dense = MatMut::from_row_major(dense, rows, cols);
                     if beta.is_some() {
-                        dense.copy_from(c.as_ref());
+                        copy::copy(s, c.as_ref(), dense.reborrow());
                     }
-                    band::<S, T>(problem.alpha, &a, &b, beta, dense.reborrow(), epilogue);
-                    c.copy_from(dense.as_ref());
+                    band(s, problem.alpha, &a, &b, beta, dense.reborrow(), epilogue);
+                    copy::copy(s, dense.as_ref(), c);
                 }
             }
         }
@@ -322,7 +331,9 @@ fn loops<S: Simd, T: Arithmetic>(mut problem: Problem<'_, T>, buffers: &mut Buff
 }
 
 /// LOOP 1: a row tile of A over all columns of a block of B, then the epilogue of these rows of C while they are near.
+#[inline(always)]
 fn band<S: Simd, T: Arithmetic>(
+    s: S,
     alpha: T,
     a: &ATile<'_, T>,
     b: &BBlock<'_, T>,
@@ -350,7 +361,7 @@ fn band<S: Simd, T: Arithmetic>(
     let kernel = micro::kernels::<S, T>(a.layout, Width::Full)[rows - 1];
     for j in (0..full_cols).step_by(nr) {
         (tile.b, tile.c) = (b.column(j), to.wrapping_add(j));
-        // SAFETY: this function is reached only through the `KernelSet` of S. A's view, or the panel packed from it,
+        // SAFETY: the token proves the features. A's view, or the panel packed from it,
         // holds `rows` rows of depth k; B's, whole vectors of as many rows at each full tile; and C is ours, with
         // contiguous rows that hold column j + nr - 1.
         unsafe { kernel(&tile) };
@@ -367,8 +378,7 @@ fn band<S: Simd, T: Arithmetic>(
         }
     }
     if !matches!(epilogue, TileEpilogue::None) {
-        // SAFETY: this function is reached only through the `KernelSet` of S.
-        unsafe { S::assume_available() }.run(|s| epilogue.apply(s, c));
+        epilogue.apply(s, c);
     }
 }
 
@@ -383,7 +393,8 @@ struct BBlock<'a, T> {
 
 impl<'a, T: Arithmetic> BBlock<'a, T> {
     /// Packs `b` if it has to be or if that pays for `m` rows of A.
-    fn new<S: Simd>(b: MatRef<'a, T>, m: usize, buffer: &'a mut Scratch) -> Self {
+    #[inline(always)]
+    fn new<S: Simd>(s: S, b: MatRef<'a, T>, m: usize, buffer: &'a mut Scratch) -> Self {
         let lanes = T::Vector::<S>::LANES;
         let nr = S::NV * lanes;
         let whole_vectors = b.cols().is_multiple_of(lanes) || T::Vector::<S>::CHEAP_TAIL_LOADS;
@@ -392,7 +403,7 @@ impl<'a, T: Arithmetic> BBlock<'a, T> {
             BBlock { ptr: b.as_ptr(), row_stride: b.row_stride(), panels: None, memory: Default::default() }
         } else {
             let panels = buffer.elements(b.cols().div_ceil(nr) * nr * b.rows());
-            pack::pack_b(b, nr, panels);
+            pack::pack_b(s, b, nr, panels);
             BBlock {
                 ptr: panels.as_ptr(),
                 row_stride: nr as isize,
@@ -423,7 +434,8 @@ struct ATile<'a, T> {
 
 impl<'a, T: Arithmetic> ATile<'a, T> {
     /// Packs `a` if it has to be or if that pays for `uses` tiles of B.
-    fn new(a: MatRef<'a, T>, uses: usize, buffer: &'a mut Scratch) -> Self {
+    #[inline(always)]
+    fn new<S: Simd>(s: S, a: MatRef<'a, T>, uses: usize, buffer: &'a mut Scratch) -> Self {
         let (rows, k) = (a.rows(), a.cols());
         let tile = |ptr, layout, stride: isize| ATile { ptr, layout, stride, k, memory: Default::default() };
         let pays = pack::pays_for_a::<T>(a, uses);
@@ -433,14 +445,14 @@ impl<'a, T: Arithmetic> ATile<'a, T> {
             }
             let stride = pack::a_row_stride::<T>(k);
             let packed = buffer.elements(rows * stride);
-            pack::pack_a_rows(a, stride, packed);
+            copy::copy(s, a, MatMut::from_strided(packed, 0, rows, k, stride as isize, 1));
             tile(packed.as_ptr(), ALayout::Rows, stride as isize)
         } else {
             if a.row_stride() == 1 && !pays {
                 return tile(a.as_ptr(), ALayout::Columns, a.col_stride());
             }
             let packed = buffer.elements(rows * k);
-            pack::pack_a_columns(a, packed);
+            copy::copy(s, a.t(), MatMut::from_row_major(packed, k, rows));
             tile(packed.as_ptr(), ALayout::Columns, rows as isize)
         }
     }

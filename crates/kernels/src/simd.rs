@@ -118,6 +118,19 @@ pub(crate) trait Float:
     /// - As many elements from `to` on as `tail` has lanes must be writable.
     unsafe fn store_tail(self, to: *mut Self::Scalar, tail: Self::Tail);
 
+    /// Transposes a block of `LANES` rows of `LANES` elements; the strides are between rows.
+    ///
+    /// # Safety
+    /// - Each of the `LANES` rows from `from` on must have `LANES` readable elements, and from `to` on as many writable
+    ///   ones; the two must not share memory.
+    unsafe fn transpose(
+        s: Self::Simd,
+        from: *const Self::Scalar,
+        from_stride: isize,
+        to: *mut Self::Scalar,
+        to_stride: isize,
+    );
+
     /// `self * b + c`, rounded once.
     fn mul_add(self, b: Self, c: Self) -> Self;
     /// `c - self * b`, rounded once.

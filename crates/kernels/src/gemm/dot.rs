@@ -8,33 +8,28 @@ use super::{Arithmetic, Problem};
 use crate::simd::{Float, Simd};
 
 /// Computes a problem with one row or one column whose operands are contiguous along K.
-pub(crate) fn dots<S: Simd, T: Arithmetic>(problem: Problem<'_, T>) {
+#[inline(always)]
+pub(crate) fn dots<S: Simd, T: Arithmetic>(s: S, problem: Problem<'_, T>) {
     // One column: A's rows, each with the one column of B.
     let problem = if problem.b.cols() == 1 { problem } else { problem.transposed() };
     let Problem { alpha, a, b, beta, mut c, epilogue, .. } = problem;
     let b = b.t().row(0);
-    // SAFETY: this function is reached only through the `KernelSet` of S.
-    let s = unsafe { S::assume_available() };
-    s.run(
-        #[inline(always)]
-        |s| {
-            for i in 0..a.rows() {
-                let sum = dot::<S, T>(s, a.row(i), b);
-                let c = c.get_mut(i, 0);
-                let scale = |x: T| T::Vector::<S>::splat(s, x);
-                let value = match beta {
-                    None => scale(alpha) * scale(sum),
-                    Some(beta) => scale(alpha).mul_add(scale(sum), scale(beta) * scale(*c)),
-                };
-                value.store_partial(s, std::slice::from_mut(c));
-            }
-            epilogue.apply(s, c);
-        },
-    );
+    for i in 0..a.rows() {
+        let sum = dot(s, a.row(i), b);
+        let c = c.get_mut(i, 0);
+        let alpha = T::Vector::<S>::splat(s, alpha);
+        let value = match beta {
+            None => alpha * sum,
+            Some(beta) => alpha.mul_add(sum, T::Vector::<S>::splat(s, beta) * T::Vector::<S>::splat(s, *c)),
+        };
+        value.store_partial(s, std::slice::from_mut(c));
+    }
+    epilogue.apply(s, c);
 }
 
+/// The sum in every lane.
 #[inline(always)]
-fn dot<S: Simd, T: Arithmetic>(s: S, x: &[T], y: &[T]) -> T {
+fn dot<S: Simd, T: Arithmetic>(s: S, x: &[T], y: &[T]) -> T::Vector<S> {
     const ACCUMULATORS: usize = 4;
     let lanes = T::Vector::<S>::LANES;
     let mut acc = [T::Vector::<S>::splat(s, T::default()); ACCUMULATORS];
@@ -50,5 +45,5 @@ fn dot<S: Simd, T: Arithmetic>(s: S, x: &[T], y: &[T]) -> T {
         *acc = T::Vector::<S>::load_partial(s, x).mul_add(T::Vector::<S>::load_partial(s, y), *acc);
     }
     let [a, b, c, d] = acc;
-    ((a + b) + (c + d)).sum_lanes()
+    T::Vector::<S>::splat(s, ((a + b) + (c + d)).sum_lanes())
 }

@@ -57,20 +57,63 @@ impl<'a, T: Arithmetic> TileEpilogue<'a, T> {
     }
 
     /// Applies it to a tile of C whose rows are contiguous.
+    #[inline(always)]
     pub(crate) fn apply<S: Simd>(self, s: S, tile: MatMut<'_, T>) {
         match self {
             TileEpilogue::None => {}
             TileEpilogue::Bias { bias, activation } => match activation {
-                Activation::Identity => add_bias(s, tile, bias, |x| x),
-                Activation::Relu => add_bias(s, tile, bias, relu::<S, T>),
-                Activation::Sigmoid => add_bias(s, tile, bias, T::sigmoid::<S>),
-                Activation::Tanh => add_bias(s, tile, bias, T::tanh::<S>),
+                Activation::Identity => add_bias(
+                    s,
+                    tile,
+                    bias,
+                    #[inline(always)]
+                    |x| x,
+                ),
+                Activation::Relu => add_bias(
+                    s,
+                    tile,
+                    bias,
+                    #[inline(always)]
+                    |x| relu::<S, T>(x),
+                ),
+                Activation::Sigmoid => add_bias(
+                    s,
+                    tile,
+                    bias,
+                    #[inline(always)]
+                    |x| T::sigmoid::<S>(x),
+                ),
+                Activation::Tanh => add_bias(
+                    s,
+                    tile,
+                    bias,
+                    #[inline(always)]
+                    |x| T::tanh::<S>(x),
+                ),
             },
             TileEpilogue::Derivative { activation, output } => match activation {
                 Activation::Identity => {}
-                Activation::Relu => multiply(s, tile, output, relu_backward::<S, T>),
-                Activation::Sigmoid => multiply(s, tile, output, sigmoid_backward::<S, T>),
-                Activation::Tanh => multiply(s, tile, output, tanh_backward::<S, T>),
+                Activation::Relu => multiply(
+                    s,
+                    tile,
+                    output,
+                    #[inline(always)]
+                    |d, y| relu_backward::<S, T>(d, y),
+                ),
+                Activation::Sigmoid => multiply(
+                    s,
+                    tile,
+                    output,
+                    #[inline(always)]
+                    |d, y| sigmoid_backward::<S, T>(d, y),
+                ),
+                Activation::Tanh => multiply(
+                    s,
+                    tile,
+                    output,
+                    #[inline(always)]
+                    |d, y| tanh_backward::<S, T>(d, y),
+                ),
             },
         }
     }
@@ -87,19 +130,34 @@ fn add_bias<S: Simd, T: Arithmetic>(
     for i in 0..tile.rows() {
         let row = tile.row_mut(i);
         match bias {
-            Bias::None => for_each_vector(s, row, |x, _, _| activation(x)),
+            Bias::None => for_each_vector(
+                s,
+                row,
+                #[inline(always)]
+                |x, _, _| activation(x),
+            ),
             Bias::OfRow(bias) => {
                 let bias = T::Vector::<S>::splat(s, bias[i]);
-                for_each_vector(s, row, |x, _, _| activation(x + bias));
+                for_each_vector(
+                    s,
+                    row,
+                    #[inline(always)]
+                    |x, _, _| activation(x + bias),
+                );
             }
-            Bias::OfColumn(bias) => for_each_vector(s, row, |x, j, len| {
-                let bias = if len == lanes {
-                    T::Vector::<S>::load(s, &bias[j..])
-                } else {
-                    T::Vector::<S>::load_partial(s, &bias[j..j + len])
-                };
-                activation(x + bias)
-            }),
+            Bias::OfColumn(bias) => for_each_vector(
+                s,
+                row,
+                #[inline(always)]
+                |x, j, len| {
+                    let bias = if len == lanes {
+                        T::Vector::<S>::load(s, &bias[j..])
+                    } else {
+                        T::Vector::<S>::load_partial(s, &bias[j..j + len])
+                    };
+                    activation(x + bias)
+                },
+            ),
         }
     }
 }
@@ -116,7 +174,12 @@ fn multiply<S: Simd, T: Arithmetic>(
         let row = tile.row_mut(i);
         if output.col_stride() == 1 {
             let output = output.row(i);
-            for_each_vector(s, row, |d, j, len| backward(d, T::Vector::<S>::load_partial(s, &output[j..j + len])));
+            for_each_vector(
+                s,
+                row,
+                #[inline(always)]
+                |d, j, len| backward(d, T::Vector::<S>::load_partial(s, &output[j..j + len])),
+            );
         } else {
             // Element by element, with the same operations in one lane.
             for (j, d) in row.iter_mut().enumerate() {

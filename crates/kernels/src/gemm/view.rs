@@ -198,7 +198,7 @@ impl<'a, T: Copy> MatRef<'a, T> {
     /// Row `row` as a slice, where the elements of a row lie side by side.
     #[track_caller]
     pub(crate) fn row(&self, row: usize) -> &'a [T] {
-        assert!(self.shape.col_stride == 1 || self.shape.cols <= 1);
+        assert!(self.has_contiguous_rows());
         if self.shape.cols == 0 {
             return &[];
         }
@@ -299,11 +299,6 @@ impl<'a, T: Copy> MatMut<'a, T> {
         self.reborrow().split_rows(row).1.split_rows(rows).0.split_cols(col).1.split_cols(cols).0
     }
 
-    /// Whether the elements of a row lie side by side.
-    pub(crate) fn has_contiguous_rows(&self) -> bool {
-        self.shape.col_stride == 1 || self.shape.cols <= 1
-    }
-
     /// Row `row` as a slice, where the elements of a row lie side by side.
     #[track_caller]
     pub(crate) fn row_mut(&mut self, row: usize) -> &mut [T] {
@@ -315,15 +310,6 @@ impl<'a, T: Copy> MatMut<'a, T> {
         // SAFETY: the row was checked to exist and its elements to be neighbours; the constructor checked that all
         // are ours alone.
         unsafe { std::slice::from_raw_parts_mut(self.ptr.offset(self.shape.offset(row, 0)), self.shape.cols) }
-    }
-
-    /// Copies all elements of a matrix of the same shape.
-    pub(crate) fn copy_from(&mut self, from: MatRef<'_, T>) {
-        for i in 0..self.shape.rows {
-            for j in 0..self.shape.cols {
-                *self.get_mut(i, j) = from.get(i, j);
-            }
-        }
     }
 
     /// One element.
@@ -354,6 +340,11 @@ macro_rules! shape_getters {
             /// The distance in elements from one row to the next.
             pub fn row_stride(&self) -> isize {
                 self.shape.row_stride
+            }
+
+            /// Whether the elements of a row lie side by side.
+            pub(crate) fn has_contiguous_rows(&self) -> bool {
+                self.shape.col_stride == 1 || self.shape.cols <= 1
             }
 
             /// The distance in elements from one column to the next.

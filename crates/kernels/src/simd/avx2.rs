@@ -117,6 +117,17 @@ impl Float for F32x16 {
         }
     }
 
+    #[inline(always)]
+    unsafe fn transpose(_: Avx2, from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
+        for (i, j) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
+            // SAFETY: the caller promises 16 rows of 16 elements on both sides, and these four 8x8 blocks tile them;
+            // the token proves the features.
+            unsafe {
+                transpose_8x8(from.offset(i * from_stride + j), from_stride, to.offset(j * to_stride + i), to_stride)
+            };
+        }
+    }
+
     with_intrinsics! {
         fn tail(_s: Avx2, lanes: usize) -> Tail {
             assert!(lanes <= Self::LANES);
@@ -269,6 +280,17 @@ impl Float for F64x8 {
         }
     }
 
+    #[inline(always)]
+    unsafe fn transpose(_: Avx2, from: *const f64, from_stride: isize, to: *mut f64, to_stride: isize) {
+        for (i, j) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
+            // SAFETY: the caller promises 8 rows of 8 elements on both sides, and these four 4x4 blocks tile them; the
+            // token proves the features.
+            unsafe {
+                transpose_4x4(from.offset(i * from_stride + j), from_stride, to.offset(j * to_stride + i), to_stride)
+            };
+        }
+    }
+
     with_intrinsics! {
         fn tail(_s: Avx2, lanes: usize) -> Tail {
             assert!(lanes <= Self::LANES);
@@ -333,5 +355,64 @@ impl Float for F64x8 {
             let two = _mm_max_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
             _mm_cvtsd_f64(_mm_max_sd(two, _mm_unpackhi_pd(two, two)))
         }
+    }
+}
+
+/// Halves of rows i and i + 4 meet in one register by loads, which leaves two rounds of shuffles inside 128 bits.
+///
+/// # Safety
+/// - The CPU must have AVX2.
+/// - Eight rows of eight elements must be readable from `from` on and writable from `to` on.
+#[inline(always)]
+unsafe fn transpose_8x8(from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for half in 0..2 {
+            let from = from.offset(4 * half);
+            let r0 = two_halves(from, 4 * from_stride);
+            let r1 = two_halves(from.offset(from_stride), 4 * from_stride);
+            let r2 = two_halves(from.offset(2 * from_stride), 4 * from_stride);
+            let r3 = two_halves(from.offset(3 * from_stride), 4 * from_stride);
+            let (a0, b0) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpacklo_ps(r2, r3));
+            let (a1, b1) = (_mm256_unpackhi_ps(r0, r1), _mm256_unpackhi_ps(r2, r3));
+            let (a0, b0, a1, b1) =
+                (_mm256_castps_pd(a0), _mm256_castps_pd(b0), _mm256_castps_pd(a1), _mm256_castps_pd(b1));
+            let to = to.offset(4 * half * to_stride);
+            _mm256_storeu_pd(to.cast(), _mm256_unpacklo_pd(a0, b0));
+            _mm256_storeu_pd(to.offset(to_stride).cast(), _mm256_unpackhi_pd(a0, b0));
+            _mm256_storeu_pd(to.offset(2 * to_stride).cast(), _mm256_unpacklo_pd(a1, b1));
+            _mm256_storeu_pd(to.offset(3 * to_stride).cast(), _mm256_unpackhi_pd(a1, b1));
+        }
+    }
+}
+
+/// # Safety
+/// - The CPU must have AVX2.
+/// - Four rows of four elements must be readable from `from` on and writable from `to` on.
+#[inline(always)]
+unsafe fn transpose_4x4(from: *const f64, from_stride: isize, to: *mut f64, to_stride: isize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for half in 0..2 {
+            let from = from.offset(2 * half);
+            let r0 = _mm256_castps_pd(two_halves(from.cast(), 4 * from_stride));
+            let r1 = _mm256_castps_pd(two_halves(from.offset(from_stride).cast(), 4 * from_stride));
+            let to = to.offset(2 * half * to_stride);
+            _mm256_storeu_pd(to, _mm256_unpacklo_pd(r0, r1));
+            _mm256_storeu_pd(to.offset(to_stride), _mm256_unpackhi_pd(r0, r1));
+        }
+    }
+}
+
+/// Two times 128 bits, `stride` elements of 32 bits apart.
+///
+/// # Safety
+/// - The CPU must have AVX, and the 16 bytes at both places must be readable.
+#[inline(always)]
+unsafe fn two_halves(from: *const f32, stride: isize) -> __m256 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let low = _mm256_castps128_ps256(_mm_loadu_ps(from));
+        _mm256_insertf128_ps::<1>(low, _mm_loadu_ps(from.offset(stride)))
     }
 }

@@ -62,7 +62,7 @@ operators!(I32x16: Add add vaddq_s32, Sub sub vsubq_s32, BitAnd bitand vandq_s32
 macro_rules! float {
     ($vector:ident, $scalar:ident, $lanes:literal, $quarter:literal, $mask:ident, $magic:ident, $bias:literal,
      $load:ident, $store:ident, $splat:ident, $fma:ident, $fms:ident, $abs:ident, $lt:ident, $gt:ident, $eq:ident,
-     $select:ident, $splat_bits:ident, $sign:expr, $from_bits:ident, $to_bits:ident, $shift_left:ident $mantissa:literal, $not:ident) => {
+     $select:ident, $splat_bits:ident, $sign:expr, $from_bits:ident, $to_bits:ident, $shift_left:ident $mantissa:literal, $not:ident, $transpose:ident) => {
         impl Float for $vector {
             type Simd = Neon;
             type Scalar = $scalar;
@@ -123,6 +123,24 @@ macro_rules! float {
                 unsafe {
                     self.store_ptr(lanes.as_mut_ptr());
                     std::ptr::copy_nonoverlapping(lanes.as_ptr(), to, tail);
+                }
+            }
+
+            #[inline(always)]
+            unsafe fn transpose(_: Neon, from: *const $scalar, from_stride: isize, to: *mut $scalar, to_stride: isize) {
+                for i in (0..$lanes).step_by($quarter) {
+                    for j in (0..$lanes).step_by($quarter) {
+                        // SAFETY: the caller promises LANES rows of LANES elements on both sides, and these blocks of
+                        // one register squared tile them; the token proves the features.
+                        unsafe {
+                            $transpose(
+                                from.offset(i * from_stride + j),
+                                from_stride,
+                                to.offset(j * to_stride + i),
+                                to_stride,
+                            );
+                        }
+                    }
                 }
             }
 
@@ -188,12 +206,40 @@ with_intrinsics! {
     fn not_u64(x: uint64x2_t) -> uint64x2_t { vreinterpretq_u64_u32(vmvnq_u32(vreinterpretq_u32_u64(x))) }
 }
 
+/// # Safety
+/// - Four rows of four elements must be readable from `from` on and writable from `to` on.
+#[inline(always)]
+unsafe fn transpose_4x4(from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
+    // SAFETY: the caller's promise; called with a token only.
+    unsafe {
+        let (r0, r1) = (vld1q_f32(from), vld1q_f32(from.offset(from_stride)));
+        let (r2, r3) = (vld1q_f32(from.offset(2 * from_stride)), vld1q_f32(from.offset(3 * from_stride)));
+        let (a, b) = (vtrnq_f32(r0, r1), vtrnq_f32(r2, r3));
+        vst1q_f32(to, vcombine_f32(vget_low_f32(a.0), vget_low_f32(b.0)));
+        vst1q_f32(to.offset(to_stride), vcombine_f32(vget_low_f32(a.1), vget_low_f32(b.1)));
+        vst1q_f32(to.offset(2 * to_stride), vcombine_f32(vget_high_f32(a.0), vget_high_f32(b.0)));
+        vst1q_f32(to.offset(3 * to_stride), vcombine_f32(vget_high_f32(a.1), vget_high_f32(b.1)));
+    }
+}
+
+/// # Safety
+/// - Two rows of two elements must be readable from `from` on and writable from `to` on.
+#[inline(always)]
+unsafe fn transpose_2x2(from: *const f64, from_stride: isize, to: *mut f64, to_stride: isize) {
+    // SAFETY: the caller's promise; called with a token only.
+    unsafe {
+        let (a, b) = (vld1q_f64(from), vld1q_f64(from.offset(from_stride)));
+        vst1q_f64(to, vzip1q_f64(a, b));
+        vst1q_f64(to.offset(to_stride), vzip2q_f64(a, b));
+    }
+}
+
 float!(F32x16, f32, 16, 4, uint32x4_t, MAGIC_F32, 127.0,
     vld1q_f32, vst1q_f32, vdupq_n_f32, vfmaq_f32, vfmsq_f32, vabsq_f32, vcltq_f32, vcgtq_f32, vceqq_f32,
-    vbslq_f32, vdupq_n_u32, 1 << 31, vreinterpretq_f32_u32, vreinterpretq_u32_f32, vshlq_n_u32 23, vmvnq_u32);
+    vbslq_f32, vdupq_n_u32, 1 << 31, vreinterpretq_f32_u32, vreinterpretq_u32_f32, vshlq_n_u32 23, vmvnq_u32, transpose_4x4);
 float!(F64x8, f64, 8, 2, uint64x2_t, MAGIC_F64, 1023.0,
     vld1q_f64, vst1q_f64, vdupq_n_f64, vfmaq_f64, vfmsq_f64, vabsq_f64, vcltq_f64, vcgtq_f64, vceqq_f64,
-    vbslq_f64, vdupq_n_u64, 1 << 63, vreinterpretq_f64_u64, vreinterpretq_u64_f64, vshlq_n_u64 52, not_u64);
+    vbslq_f64, vdupq_n_u64, 1 << 63, vreinterpretq_f64_u64, vreinterpretq_u64_f64, vshlq_n_u64 52, not_u64, transpose_2x2);
 
 impl Float32 for F32x16 {
     type Bits = I32x16;

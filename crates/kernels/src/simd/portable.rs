@@ -106,6 +106,22 @@ macro_rules! float {
             }
 
             #[inline(always)]
+            unsafe fn transpose(
+                _: Portable,
+                from: *const $scalar,
+                from_stride: isize,
+                to: *mut $scalar,
+                to_stride: isize,
+            ) {
+                for i in 0..$lanes {
+                    for j in 0..$lanes {
+                        // SAFETY: the caller promises LANES rows of LANES elements on both sides.
+                        unsafe { *to.offset(j * to_stride + i) = *from.offset(i * from_stride + j) };
+                    }
+                }
+            }
+
+            #[inline(always)]
             fn mul_add(self, b: Self, c: Self) -> Self {
                 let (a, b, c) = (self.to_lanes(), b.to_lanes(), c.to_lanes());
                 Self::from_lanes(std::array::from_fn(|i| a[i].mul_add(b[i], c[i])))

@@ -1,0 +1,227 @@
+//! `gemm` on every instruction set: judged against f64, and the same bits as the portable path.
+
+use kernels::testing::for_each_isa;
+use kernels::{Activation, Epilogue, Function, GemmOptions, Isa, KernelSet, MatMut, MatRef, ThreadPool, Threads};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use tests::gemm_case::GemmCase;
+use tests::matrix::{Float, Layout, Matrix};
+use tests::random::Random;
+
+/// An optimised run is for the whole set, any other for a sample of it.
+const CASES: usize = if cfg!(debug_assertions) { 3_000 } else { 100_000 };
+
+/// Each generated case on one ISA: judged against f64 where it is the portable one, else against the portable bits.
+fn generated_cases<T: Float>(isa: &KernelSet) {
+    let portable = KernelSet::for_isa(Isa::Portable).unwrap();
+    let mut random = Random::new(1);
+    for index in 0..CASES {
+        let shape = GemmCase::<T>::random_shape(&mut random);
+        let case = GemmCase::<T>::of_shape(shape, &mut random);
+        let epilogue = case.random_epilogue(&mut random);
+        let (plain, finished) = (case.run(isa, Epilogue::None), case.run(isa, epilogue));
+        if isa.isa() == Isa::Portable {
+            case.check(&plain, &"portable");
+            case.check_guards(&finished, &"portable");
+        } else {
+            let name = isa.isa();
+            let expected = case.run(portable, Epilogue::None);
+            assert!(plain.bits() == expected.bits(), "case {index} on {name}: {}", case.description);
+            let expected = case.run(portable, epilogue);
+            assert!(finished.bits() == expected.bits(), "case {index} on {name}: {}, {epilogue:?}", case.description);
+        }
+    }
+}
+
+#[test]
+fn generated_f32_cases_are_right_and_equal_on_every_isa() {
+    for_each_isa(generated_cases::<f32>);
+}
+
+#[test]
+fn generated_f64_cases_are_right_and_equal_on_every_isa() {
+    for_each_isa(generated_cases::<f64>);
+}
+
+/// Sums of whole numbers that stay below 2^24 are exact in any order, so a wrong element cannot hide in a bound.
+#[test]
+fn whole_numbers_are_exact() {
+    for_each_isa(|set| {
+        let mut random = Random::new(2);
+        for _ in 0..300 {
+            let (m, n, k) = GemmCase::<f32>::random_shape(&mut random);
+            let (a_layout, b_layout) = (random.choose(&Layout::READABLE), random.choose(&Layout::READABLE));
+            let c_layout = random.choose(&Layout::WRITABLE);
+            let a = Matrix::<f32>::new(m, k, a_layout, |_, _| random.below(33) as f32 - 16.0);
+            let b = Matrix::<f32>::new(k, n, b_layout, |_, _| random.below(33) as f32 - 16.0);
+            let mut c = Matrix::<f32>::new(m, n, c_layout, |_, _| f32::NAN);
+            set.gemm(1.0, a.view(), b.view(), 0.0, c.view_mut(), &GemmOptions::default());
+            for i in 0..m {
+                for j in 0..n {
+                    let sum: i64 = (0..k).map(|p| a.get(i, p) as i64 * b.get(p, j) as i64).sum();
+                    assert_eq!(c.get(i, j), sum as f32, "{m}x{n}x{k} on {}: c[{i}][{j}]", set.isa());
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn threads_do_not_show() {
+    // Large enough that several threads find work; a single row or column, where a band must not become a dot product.
+    let shapes = [(128, 128, 160), (2, 600, 600), (600, 2, 600), (1, 2000, 700), (2000, 1, 700), (61, 67, 513)];
+    for_each_isa(|set| {
+        let mut random = Random::new(3);
+        for shape in shapes {
+            for layouts in [
+                (Layout::RowMajor, Layout::RowMajor, Layout::RowMajor),
+                (Layout::ColMajor, Layout::RowMajor, Layout::RowPadded),
+                (Layout::RowMajor, Layout::ColMajor, Layout::ColMajor),
+            ] {
+                let case = GemmCase::<f32>::with_layouts(shape, layouts, &mut random);
+                let epilogue = Epilogue::Bias { bias: Some(&case.bias), activation: Activation::Tanh };
+                let one = case.run(set, epilogue);
+                for threads in [2, 3, 4, 8] {
+                    let options = GemmOptions { epilogue, threads: Threads::Auto };
+                    let pool = ThreadPool::new(threads).unwrap();
+                    let many = pool.install(|| case.run_with(set, &options));
+                    assert!(many.bits() == one.bits(), "{threads} threads on {}: {}", set.isa(), case.description);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn an_epilogue_is_what_separate_passes_give() {
+    for_each_isa(|set| {
+        let mut random = Random::new(4);
+        for shape in [(5, 7, 3), (14, 32, 20), (37, 41, 29), (3, 1, 100), (1, 50, 600), (33, 10, 64)] {
+            for c_layout in [Layout::RowMajor, Layout::ColMajor, Layout::General] {
+                let layouts = (Layout::RowMajor, Layout::RowMajor, c_layout);
+                let case = GemmCase::<f32>::with_layouts(shape, layouts, &mut random);
+                let plain = case.run(set, Epilogue::None);
+                for (activation, function) in [
+                    (Activation::Identity, None),
+                    (Activation::Relu, Some(Function::Relu)),
+                    (Activation::Sigmoid, Some(Function::Sigmoid)),
+                    (Activation::Tanh, Some(Function::Tanh)),
+                ] {
+                    let bias = Epilogue::Bias { bias: Some(&case.bias), activation };
+                    let derivative = Epilogue::Derivative { activation, output: case.output.view() };
+                    let (with_bias, with_derivative) = (case.run(set, bias), case.run(set, derivative));
+                    for i in 0..shape.0 {
+                        for j in 0..shape.1 {
+                            let place = format!("{activation:?} at ({i}, {j}) on {}: {}", set.isa(), case.description);
+                            let mut expected = [plain.get(i, j) + case.bias[j]];
+                            if let Some(function) = function {
+                                set.map_in_place(function, &mut expected);
+                            }
+                            assert_eq!(with_bias.get(i, j).to_bits(), expected[0].to_bits(), "{place}");
+                            let mut expected = [plain.get(i, j)];
+                            set.activation_backward(activation, &[case.output.get(i, j)], &mut expected);
+                            assert_eq!(with_derivative.get(i, j).to_bits(), expected[0].to_bits(), "{place}");
+                        }
+                    }
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn f64_activations_are_right() {
+    for_each_isa(|set| {
+        let values: Vec<f64> = (-400..400).map(|i| f64::from(i) * 0.11).collect();
+        let (rows, one) = (values.len(), [1.0]);
+        for activation in [Activation::Relu, Activation::Sigmoid, Activation::Tanh] {
+            let mut c = vec![f64::NAN; rows];
+            let epilogue = Epilogue::Bias { bias: None, activation };
+            set.gemm(
+                1.0,
+                MatRef::from_row_major(&values, rows, 1),
+                MatRef::from_row_major(&one, 1, 1),
+                0.0,
+                MatMut::from_row_major(&mut c, rows, 1),
+                &GemmOptions { epilogue, ..Default::default() },
+            );
+            for (&x, &got) in values.iter().zip(&c) {
+                let expected = match activation {
+                    Activation::Relu => x.max(0.0),
+                    Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+                    _ => x.tanh(),
+                };
+                // std's own error is part of the difference: a few units in the last place each.
+                let bound = 8.0 * f64::EPSILON * expected.abs();
+                assert!((got - expected).abs() <= bound, "{activation:?}({x}) = {got} on {}", set.isa());
+            }
+        }
+    });
+}
+
+#[test]
+fn nan_and_infinity_reach_c() {
+    for_each_isa(|set| {
+        for (m, n, k) in [(1, 1, 1), (20, 20, 20), (1, 40, 70), (40, 1, 70), (15, 10, 530)] {
+            for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                for alpha in [1.0, 0.0] {
+                    let a =
+                        Matrix::<f32>::new(
+                            m,
+                            k,
+                            Layout::RowMajor,
+                            |i, p| {
+                                if (i, p) == (m - 1, k - 1) { bad } else { 1.0 }
+                            },
+                        );
+                    let b = Matrix::<f32>::new(k, n, Layout::RowMajor, |_, _| 1.0);
+                    let mut c = Matrix::<f32>::new(m, n, Layout::RowMajor, |_, _| 1.0);
+                    set.gemm(alpha, a.view(), b.view(), 1.0, c.view_mut(), &GemmOptions::default());
+                    let (last, isa) = (c.get(m - 1, n - 1), set.isa());
+                    let reached = if alpha == 0.0 || bad.is_nan() { last.is_nan() } else { last == bad };
+                    assert!(reached, "{bad} times {alpha} gave {last} on {isa} for {m}x{n}x{k}");
+                    assert!(m == 1 || c.get(0, 0) == alpha * k as f32 + 1.0, "another row changed on {isa}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn no_products_leave_beta_c() {
+    for_each_isa(|set| {
+        for alpha in [1.0, -1.0, f32::NAN] {
+            let mut c = [3.0f32, -0.0, 5.0, 7.0];
+            let (a, b) = (MatRef::from_row_major(&[], 2, 0), MatRef::from_row_major(&[], 0, 2));
+            set.gemm(alpha, a, b, 2.0, MatMut::from_row_major(&mut c, 2, 2), &GemmOptions::default());
+            assert_eq!(c, [6.0, 0.0, 10.0, 14.0], "on {}", set.isa());
+            set.gemm(alpha, a, b, 0.0, MatMut::from_row_major(&mut c, 2, 2), &GemmOptions::default());
+            assert_eq!(c.map(f32::to_bits), [0; 4], "on {}", set.isa());
+        }
+    });
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_refused_with_their_sizes() {
+    let set = KernelSet::best();
+    let (a, b) = ([0.0f32; 6], [0.0f32; 6]);
+    let message = |rows: usize, bias: &[f32]| {
+        let mut c = [0.0f32; 4];
+        let refused = catch_unwind(AssertUnwindSafe(|| {
+            let epilogue = Epilogue::Bias { bias: Some(bias), activation: Activation::Identity };
+            set.gemm(
+                1.0,
+                MatRef::from_row_major(&a, 2, 3),
+                MatRef::from_row_major(&b, rows, 6 / rows),
+                0.0,
+                MatMut::from_row_major(&mut c, 2, 2),
+                &GemmOptions { epilogue, ..Default::default() },
+            );
+        }));
+        refused.err().map(|panic| *panic.downcast::<String>().unwrap())
+    };
+    assert_eq!(message(3, &[0.0; 2]), None);
+    let wrong_b = message(2, &[0.0; 3]).unwrap();
+    assert!(wrong_b.contains("A is 2x3, B is 2x3, C is 2x2"), "{wrong_b}");
+    let wrong_bias = message(3, &[0.0; 3]).unwrap();
+    assert!(wrong_bias.contains("a bias of 3 values for a C of 2x2"), "{wrong_bias}");
+}

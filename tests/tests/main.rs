@@ -1,0 +1,3 @@
+//! Tests across crates. Every test that compares instruction sets runs each of them by name.
+
+mod gemm;
