@@ -1,7 +1,7 @@
 //! SIMD kernels.
 #![allow(dead_code, unused)]
 pub mod fused;
-pub mod gemm;
+mod gemm;
 mod isa;
 mod kernel_set;
 pub mod math;
@@ -10,7 +10,7 @@ mod simd;
 mod threads;
 
 pub use fused::Reduction;
-pub use gemm::{Activation, Element, Epilogue, GemmOptions, MatMut, MatRef, Threads};
+pub use gemm::{Activation, Element, Epilogue, GemmOptions, MatMut, MatRef, Threads, dgemm, gemm, sgemm};
 pub use isa::{Isa, UnknownIsa};
 pub use kernel_set::KernelSet;
 pub use math::Function;
