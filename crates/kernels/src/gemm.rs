@@ -36,7 +36,7 @@ use crate::kernel_set::KernelSet;
 use crate::simd::{Float, Simd};
 use epilogue::{Bias, TileEpilogue};
 use micro::{ALayout, MR_MAX, ROW_GROUP, Tile, Width};
-use scratch::{Pod, Scratch};
+use scratch::{Buffers, Pod, Scratch};
 use std::fmt::Debug;
 
 /// What is applied to each element of C after the product is complete.
@@ -276,18 +276,15 @@ impl<'a, T: Arithmetic> Problem<'a, T> {
     }
 }
 
-/// The widest tile of any ISA: two vectors of 16 lanes.
-const NR_MAX: usize = 32;
-
 /// Computes a problem on this thread with one instruction set.
 pub(crate) fn serial<S: Simd, T: Arithmetic>(problem: Problem<'_, T>) {
     match problem.order {
         Order::Dot => dot::dots::<S, T>(problem),
-        Order::Chain => scratch::with_buffers(|a, b| loops::<S, T>(problem, a, b)),
+        Order::Chain => scratch::with_buffers(|buffers| loops::<S, T>(problem, buffers)),
     }
 }
 
-fn loops<S: Simd, T: Arithmetic>(mut problem: Problem<'_, T>, a_buffer: &mut Scratch, b_buffer: &mut Scratch) {
+fn loops<S: Simd, T: Arithmetic>(mut problem: Problem<'_, T>, buffers: &mut Buffers) {
     let (m, n, k) = problem.shape();
     let nr = S::NV * T::Vector::<S>::LANES;
     let kc = blocking::k_block(k);
@@ -299,23 +296,33 @@ fn loops<S: Simd, T: Arithmetic>(mut problem: Problem<'_, T>, a_buffer: &mut Scr
         for pc in (0..k.max(1)).step_by(kc.max(1)) {
             let depth = kc.min(k - pc);
             let b = problem.b.row_range(pc, pc + depth).col_range(jc, jc + cols);
-            let b = BBlock::<T>::new::<S>(b, m, b_buffer);
+            let b = BBlock::<T>::new::<S>(b, m, &mut buffers.b);
             let beta = if pc == 0 { problem.beta } else { Some(T::from(1.0)) };
             let epilogue = if pc + depth == k { problem.epilogue } else { TileEpilogue::None };
             // LOOP 2
             for (i, rows) in blocking::even_pieces(m, S::MR) {
                 let a = problem.a.row_range(i, i + rows).col_range(pc, pc + depth);
-                let a = ATile::new(a, cols.div_ceil(nr), a_buffer);
-                let c = problem.c.part(i, jc, rows, cols);
+                let a = ATile::new(a, cols.div_ceil(nr), &mut buffers.a);
+                let mut c = problem.c.part(i, jc, rows, cols);
                 let epilogue = epilogue.part(i, jc, rows, cols);
-                row_of_tiles::<S, T>(problem.alpha, &a, &b, beta, c, epilogue);
+                if c.has_contiguous_rows() {
+                    band::<S, T>(problem.alpha, &a, &b, beta, c, epilogue);
+                } else {
+                    let dense = &mut buffers.c.elements(rows * cols)[..];
+                    let mut dense = MatMut::from_row_major(dense, rows, cols);
+                    if beta.is_some() {
+                        dense.copy_from(c.as_ref());
+                    }
+                    band::<S, T>(problem.alpha, &a, &b, beta, dense.reborrow(), epilogue);
+                    c.copy_from(dense.as_ref());
+                }
             }
         }
     }
 }
 
-/// LOOP 1: a row tile of A over all columns of a block of B.
-fn row_of_tiles<S: Simd, T: Arithmetic>(
+/// LOOP 1: a row tile of A over all columns of a block of B, then the epilogue of these rows of C while they are near.
+fn band<S: Simd, T: Arithmetic>(
     alpha: T,
     a: &ATile<'_, T>,
     b: &BBlock<'_, T>,
@@ -323,59 +330,45 @@ fn row_of_tiles<S: Simd, T: Arithmetic>(
     mut c: MatMut<'_, T>,
     epilogue: TileEpilogue<'_, T>,
 ) {
-    let lanes = T::Vector::<S>::LANES;
     let (rows, cols) = (c.rows(), c.cols());
-    let full = micro::kernels::<S, T>(a.layout, Width::Full);
-    let narrow = micro::kernels::<S, T>(a.layout, Width::Narrow);
-    let mut j = 0;
-    while j < cols {
-        let (width, tile_cols, height) = match cols - j {
-            rest if rest >= S::NV * lanes => (Width::Full, S::NV * lanes, S::MR),
-            rest => (Width::Narrow, rest.min(lanes), S::MR_NARROW),
-        };
-        for (i, tile_rows) in blocking::even_pieces(rows, height) {
-            let kernel = match width {
-                Width::Full => full[tile_rows - 1],
-                Width::Narrow => narrow[tile_rows - 1],
-            };
-            let mut run = |c: &mut MatMut<'_, T>| {
-                let tile = Tile {
-                    k: a.k,
-                    a: std::array::from_fn(|group| a.row(i + group * ROW_GROUP)),
-                    a_stride: a.stride,
-                    b: b.column(j),
-                    b_row_stride: b.row_stride,
-                    c: c.as_mut_ptr(),
-                    c_row_stride: c.row_stride(),
-                    cols: tile_cols,
-                    alpha,
-                    beta,
-                };
-                // SAFETY: this function is reached only through the `KernelSet` of S. The views of A and B, or the
-                // panels packed from them, hold `tile_rows` rows and `tile_cols` columns of depth k from here on; a
-                // full tile has all its columns, and where partial loads are not cheap B is packed unless it has
-                // whole vectors only. C is a tile of just that size with contiguous rows, borrowed mutably.
-                unsafe { kernel(&tile) };
-            };
-            let mut c = c.part(i, j, tile_rows, tile_cols);
-            let epilogue = epilogue.part(i, j, tile_rows, tile_cols);
-            if c.col_stride() == 1 || tile_cols == 1 {
-                run(&mut c);
-                // SAFETY: as above, for the token.
-                unsafe { S::assume_available() }.run(|s| epilogue.apply(s, c));
-            } else {
-                let mut copy = [T::default(); MR_MAX * NR_MAX];
-                let mut dense = MatMut::from_row_major(&mut copy[..tile_rows * tile_cols], tile_rows, tile_cols);
-                if beta.is_some() {
-                    dense.copy_from(c.as_ref());
-                }
-                run(&mut dense);
-                // SAFETY: as above, for the token.
-                unsafe { S::assume_available() }.run(|s| epilogue.apply(s, dense.reborrow()));
-                c.copy_from(dense.as_ref());
-            }
+    let lanes = T::Vector::<S>::LANES;
+    let nr = S::NV * lanes;
+    let full_cols = cols / nr * nr;
+    let mut tile = Tile {
+        k: a.k,
+        a: a.row_pointers(0),
+        a_stride: a.stride,
+        b: b.column(0),
+        b_row_stride: b.row_stride,
+        c: c.as_mut_ptr(),
+        c_row_stride: c.row_stride(),
+        cols: nr,
+        alpha,
+        beta,
+    };
+    let to = c.as_mut_ptr();
+    let kernel = micro::kernels::<S, T>(a.layout, Width::Full)[rows - 1];
+    for j in (0..full_cols).step_by(nr) {
+        (tile.b, tile.c) = (b.column(j), to.wrapping_add(j));
+        // SAFETY: this function is reached only through the `KernelSet` of S. A's view, or the panel packed from it,
+        // holds `rows` rows of depth k; B's, whole vectors of as many rows at each full tile; and C is ours, with
+        // contiguous rows that hold column j + nr - 1.
+        unsafe { kernel(&tile) };
+    }
+    for j in (full_cols..cols).step_by(lanes) {
+        (tile.b, tile.cols) = (b.column(j), lanes.min(cols - j));
+        for (i, tile_rows) in blocking::even_pieces(rows, S::MR_NARROW) {
+            tile.a = a.row_pointers(i);
+            tile.c = to.wrapping_offset(i as isize * tile.c_row_stride).wrapping_add(j);
+            let kernel = micro::kernels::<S, T>(a.layout, Width::Narrow)[tile_rows - 1];
+            // SAFETY: as above, for rows i to i + tile_rows and `tile.cols` columns; B was packed with whole vectors
+            // unless partial loads are cheap.
+            unsafe { kernel(&tile) };
         }
-        j += tile_cols;
+    }
+    if !matches!(epilogue, TileEpilogue::None) {
+        // SAFETY: this function is reached only through the `KernelSet` of S.
+        unsafe { S::assume_available() }.run(|s| epilogue.apply(s, c));
     }
 }
 
@@ -452,13 +445,13 @@ impl<'a, T: Arithmetic> ATile<'a, T> {
         }
     }
 
-    /// Where row `i` of column 0 lies, or would lie.
-    fn row(&self, i: usize) -> *const T {
-        let offset = match self.layout {
-            ALayout::Rows => i as isize * self.stride,
-            ALayout::Columns => i as isize,
+    /// Pointers to rows i, i + [`ROW_GROUP`], ... of column 0; those past the tile are not to be used.
+    fn row_pointers(&self, i: usize) -> [*const T; MR_MAX.div_ceil(ROW_GROUP)] {
+        let row_stride = match self.layout {
+            ALayout::Rows => self.stride,
+            ALayout::Columns => 1,
         };
-        self.ptr.wrapping_offset(offset)
+        std::array::from_fn(|group| self.ptr.wrapping_offset((i + group * ROW_GROUP) as isize * row_stride))
     }
 }
 

@@ -14,9 +14,12 @@ pub(crate) fn k_block(k: usize) -> usize {
 /// room for the rows of A and C that pass by).
 const B_BLOCK_BYTES: usize = 512 * 1024;
 
+/// A row tile of C as wide as a block should still be in a near cache when the epilogue comes.
+const NC_MAX: usize = 1024;
+
 /// Columns of the block of B that is swept for each row tile of A: a whole number of tiles of `nr` columns.
 pub(crate) fn n_block(kc: usize, nr: usize, element_bytes: usize) -> usize {
-    let columns = B_BLOCK_BYTES / (kc.max(1) * element_bytes);
+    let columns = (B_BLOCK_BYTES / (kc.max(1) * element_bytes)).min(NC_MAX);
     (columns / nr).max(1) * nr
 }
 

@@ -1,6 +1,6 @@
 //! What is applied to a tile of C that was just completed, while its lines are in the L1 cache.
 
-use super::{Activation, Arithmetic, MatMut, MatRef, NR_MAX};
+use super::{Activation, Arithmetic, MatMut, MatRef};
 use crate::simd::{Float, Simd};
 
 /// One [`Epilogue`](super::Epilogue), as seen from C or, where the product is computed transposed, from its transpose.
@@ -112,16 +112,18 @@ fn multiply<S: Simd, T: Arithmetic>(
     output: MatRef<'_, T>,
     backward: impl Fn(T::Vector<S>, T::Vector<S>) -> T::Vector<S>,
 ) {
-    let mut gathered = [T::default(); NR_MAX];
     for i in 0..tile.rows() {
         let row = tile.row_mut(i);
-        let output = if output.col_stride() == 1 {
-            output.row(i)
+        if output.col_stride() == 1 {
+            let output = output.row(i);
+            for_each_vector(s, row, |d, j, len| backward(d, T::Vector::<S>::load_partial(s, &output[j..j + len])));
         } else {
-            gathered.iter_mut().zip(0..row.len()).for_each(|(to, j)| *to = output.get(i, j));
-            &gathered[..row.len()]
-        };
-        for_each_vector(s, row, |d, j, len| backward(d, T::Vector::<S>::load_partial(s, &output[j..j + len])));
+            // Element by element, with the same operations in one lane.
+            for (j, d) in row.iter_mut().enumerate() {
+                let y = T::Vector::<S>::splat(s, output.get(i, j));
+                backward(T::Vector::<S>::splat(s, *d), y).store_partial(s, std::slice::from_mut(d));
+            }
+        }
     }
 }
 

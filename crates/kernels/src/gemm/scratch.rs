@@ -36,17 +36,26 @@ unsafe impl Pod for f32 {}
 // SAFETY: every bit pattern is a float, of alignment 8.
 unsafe impl Pod for f64 {}
 
-thread_local! {
-    static PACKED_A: Cell<Scratch> = Cell::default();
-    static PACKED_B: Cell<Scratch> = Cell::default();
+/// The buffers of one thread.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    /// A tile of A.
+    pub(crate) a: Scratch,
+    /// A block of B.
+    pub(crate) b: Scratch,
+    /// Rows of C whose own do not lie side by side.
+    pub(crate) c: Scratch,
 }
 
-/// Runs `f` with this thread's buffers for the panels of A and B.
-pub(crate) fn with_buffers<R>(f: impl FnOnce(&mut Scratch, &mut Scratch) -> R) -> R {
-    let (mut a, mut b) = (PACKED_A.take(), PACKED_B.take());
-    let result = f(&mut a, &mut b);
-    PACKED_A.set(a);
-    PACKED_B.set(b);
+thread_local! {
+    static BUFFERS: Cell<Buffers> = Cell::default();
+}
+
+/// Runs `f` with this thread's buffers.
+pub(crate) fn with_buffers<R>(f: impl FnOnce(&mut Buffers) -> R) -> R {
+    let mut buffers = BUFFERS.take();
+    let result = f(&mut buffers);
+    BUFFERS.set(buffers);
     result
 }
 
@@ -56,11 +65,11 @@ mod tests {
 
     #[test]
     fn buffers_are_aligned_and_kept() {
-        let first = with_buffers(|a, _| {
-            let elements = a.elements::<f64>(1000);
+        let first = with_buffers(|buffers| {
+            let elements = buffers.a.elements::<f64>(1000);
             assert_eq!((elements.len(), elements.as_ptr() as usize % 64), (1000, 0));
             elements.as_ptr()
         });
-        with_buffers(|a, _| assert_eq!(a.elements::<f64>(999).as_ptr(), first));
+        with_buffers(|buffers| assert_eq!(buffers.a.elements::<f64>(999).as_ptr(), first));
     }
 }

@@ -299,10 +299,15 @@ impl<'a, T: Copy> MatMut<'a, T> {
         self.reborrow().split_rows(row).1.split_rows(rows).0.split_cols(col).1.split_cols(cols).0
     }
 
+    /// Whether the elements of a row lie side by side.
+    pub(crate) fn has_contiguous_rows(&self) -> bool {
+        self.shape.col_stride == 1 || self.shape.cols <= 1
+    }
+
     /// Row `row` as a slice, where the elements of a row lie side by side.
     #[track_caller]
     pub(crate) fn row_mut(&mut self, row: usize) -> &mut [T] {
-        assert!(self.shape.col_stride == 1 || self.shape.cols <= 1);
+        assert!(self.has_contiguous_rows());
         if self.shape.cols == 0 {
             return &mut [];
         }
