@@ -1,2 +1,19 @@
-//! xtask
-fn main() {}
+//! Tasks of the workspace: `cargo xtask help`.
+
+mod bench;
+mod flags;
+
+use clap::Parser;
+use flags::{Command, Flags};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let Flags { command } = Flags::parse();
+    let done = match command {
+        Command::Bench(flags) => bench::run(&flags),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}

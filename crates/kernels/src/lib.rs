@@ -5,6 +5,7 @@ mod gemm;
 mod isa;
 mod kernel_set;
 pub mod math;
+pub mod probe;
 mod simd;
 mod threads;
 

@@ -1,0 +1,7 @@
+//! Criterion on the functions and losses of the list.
+
+mod harness;
+
+fn main() {
+    harness::run(|group| !group.is_gemm());
+}

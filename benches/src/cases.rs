@@ -1,0 +1,251 @@
+//! The one list of cases.
+//!
+//! A layer is named by batch x inputs x outputs. With X stored batch x in, W in x out and dY batch x out, row-major:
+//!
+//! | pass | product | m, n, k | layout |
+//! |---|---|---|---|
+//! | forward | Y = X W | batch, out, in | NN |
+//! | dX | dX = dY Wᵀ | batch, in, out | NT |
+//! | dW | dW = Xᵀ dY | in, out, batch | TN |
+
+use kernels::Function;
+use std::fmt;
+
+/// One thing to measure.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Case {
+    /// Unique in the list.
+    pub name: String,
+    /// The table that it belongs to.
+    pub group: Group,
+    /// Whether a short run includes it.
+    pub quick: bool,
+    /// What is computed.
+    pub task: Task,
+}
+
+/// A table of cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// Square and odd products in `f32`.
+    Square,
+    /// The three products of training a layer.
+    Layer,
+    /// Products with a dimension of 1 or a few.
+    Thin,
+    /// Square products in `f64`.
+    Double,
+    /// Element-wise functions.
+    Math,
+    /// Loss and gradient.
+    Loss,
+}
+
+impl Group {
+    /// Every group, in the order of a report.
+    pub const ALL: [Group; 5] = [Group::Square, Group::Layer, Group::Thin, Group::Double, Group::Math];
+
+    /// Whether its cases are matrix products.
+    pub fn is_gemm(self) -> bool {
+        matches!(self, Group::Square | Group::Layer | Group::Thin | Group::Double)
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Group::Square => "gemm f32, square and odd (m x k x n)",
+            Group::Layer => "gemm f32, layers (batch x in x out)",
+            Group::Thin => "gemm f32, thin (batch x in x out)",
+            Group::Double => "gemm f64, square",
+            Group::Math => "math f32",
+            Group::Loss => "loss and gradient f32",
+        })
+    }
+}
+
+/// What a case computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Task {
+    /// C = A B.
+    Gemm(Gemm),
+    /// A function of each of [`MAP_LEN`] elements.
+    Map(Function),
+    /// A loss and its gradient.
+    Loss(Loss),
+}
+
+/// The product C (m x n) = A (m x k) B (k x n), C row-major.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gemm {
+    /// Rows of A and C.
+    pub m: usize,
+    /// Columns of B and C.
+    pub n: usize,
+    /// Columns of A, rows of B.
+    pub k: usize,
+    /// How A and B lie in memory.
+    pub layout: Layout,
+    /// The type of the elements.
+    pub precision: Precision,
+}
+
+impl Gemm {
+    /// Floating-point operations: an addition and a multiplication for each of m n k.
+    pub fn flops(&self) -> usize {
+        2 * self.m * self.n * self.k
+    }
+}
+
+/// Which operand is stored as its transpose, row-major.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Neither.
+    Nn,
+    /// B.
+    Nt,
+    /// A.
+    Tn,
+}
+
+/// The type of the elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// `f32`
+    F32,
+    /// `f64`
+    F64,
+}
+
+/// A loss over rows of logits, averaged over the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Which one.
+    pub kind: LossKind,
+    /// Examples.
+    pub rows: usize,
+    /// Logits of an example.
+    pub cols: usize,
+}
+
+/// The losses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LossKind {
+    /// Softmax cross-entropy with class indices.
+    SoftmaxCrossEntropy,
+    /// Binary cross-entropy with logits.
+    Bce,
+}
+
+/// Elements of a [`Task::Map`]: input and output fit the first-level cache together.
+pub const MAP_LEN: usize = 4096;
+
+impl Task {
+    /// Elements that the time is divided by in a report, or `None` for a product.
+    pub fn elements(&self) -> Option<usize> {
+        match self {
+            Task::Gemm(_) => None,
+            Task::Map(_) => Some(MAP_LEN),
+            Task::Loss(loss) => Some(loss.rows * loss.cols),
+        }
+    }
+}
+
+/// Every case.
+pub fn all() -> Vec<Case> {
+    let mut cases = Vec::new();
+    squares(&mut cases);
+    layers(&mut cases);
+    thin(&mut cases);
+    for function in Function::ALL {
+        let name = function.name().to_owned();
+        cases.push(Case { name, group: Group::Math, quick: true, task: Task::Map(function) });
+    }
+    cases
+}
+
+fn squares(cases: &mut Vec<Case>) {
+    let square = |size, precision| Gemm { m: size, n: size, k: size, layout: Layout::Nn, precision };
+    let mut push = |name, group, quick, gemm| cases.push(Case { name, group, quick, task: Task::Gemm(gemm) });
+    for size in [16, 32, 37, 64, 128, 256, 512, 1024, 2048] {
+        push(format!("square {size}"), Group::Square, size <= 1024, square(size, Precision::F32));
+    }
+    let odd = Gemm { m: 100, n: 103, k: 101, layout: Layout::Nn, precision: Precision::F32 };
+    push("odd 100x101x103".to_owned(), Group::Square, true, odd);
+    for size in [16, 64, 128, 256, 512, 1024] {
+        push(format!("double {size}"), Group::Double, size <= 512, square(size, Precision::F64));
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Pass {
+    Forward,
+    DX,
+    DW,
+}
+
+/// The product of a pass through a layer, by the table above.
+fn layer(pass: Pass, batch: usize, inputs: usize, outputs: usize) -> Gemm {
+    let (m, n, k, layout) = match pass {
+        Pass::Forward => (batch, outputs, inputs, Layout::Nn),
+        Pass::DX => (batch, inputs, outputs, Layout::Nt),
+        Pass::DW => (inputs, outputs, batch, Layout::Tn),
+    };
+    Gemm { m, n, k, layout, precision: Precision::F32 }
+}
+
+fn layers(cases: &mut Vec<Case>) {
+    for (batch, inputs, outputs) in [(64, 784, 128), (64, 128, 10), (256, 1024, 1024), (512, 512, 10)] {
+        for (title, pass) in [("forward", Pass::Forward), ("dX", Pass::DX), ("dW", Pass::DW)] {
+            let name = format!("{title} {batch}x{inputs}x{outputs}");
+            let task = Task::Gemm(layer(pass, batch, inputs, outputs));
+            cases.push(Case { name, group: Group::Layer, quick: true, task });
+        }
+    }
+}
+
+fn thin(cases: &mut Vec<Case>) {
+    for (title, pass, batch, inputs, outputs) in [
+        ("tall", Pass::Forward, 10_000, 32, 32),
+        ("batch 1", Pass::Forward, 1, 784, 128),
+        ("batch 8", Pass::Forward, 8, 784, 128),
+        ("gemv", Pass::Forward, 1, 1024, 1024),
+        ("column", Pass::Forward, 256, 784, 1),
+        ("column dW", Pass::DW, 256, 784, 1),
+    ] {
+        let name = format!("{title} {batch}x{inputs}x{outputs}");
+        let task = Task::Gemm(layer(pass, batch, inputs, outputs));
+        cases.push(Case { name, group: Group::Thin, quick: true, task });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique() {
+        let cases = all();
+        let names: HashSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+        assert_eq!(names.len(), cases.len());
+    }
+
+    #[test]
+    fn every_group_has_a_quick_case() {
+        for group in Group::ALL {
+            assert!(all().iter().any(|case| case.group == group && case.quick), "{group}");
+        }
+    }
+
+    #[test]
+    fn passes_of_a_layer_multiply_the_same_numbers() {
+        for pass in [Pass::Forward, Pass::DX, Pass::DW] {
+            assert_eq!(layer(pass, 3, 5, 7).flops(), 2 * 3 * 5 * 7);
+        }
+        let d_w = layer(Pass::DW, 3, 5, 7);
+        assert_eq!((d_w.m, d_w.n, d_w.k, d_w.layout), (5, 7, 3, Layout::Tn));
+        let d_x = layer(Pass::DX, 3, 5, 7);
+        assert_eq!((d_x.m, d_x.n, d_x.k, d_x.layout), (3, 5, 7, Layout::Nt));
+    }
+}

@@ -1,0 +1,69 @@
+//! What one writes without a library: plain loops and the functions of `std`.
+
+use crate::problem::{Operand, Real};
+use kernels::Function;
+
+/// The textbook triple loop.
+pub fn gemm<T: Real>(a: Operand<'_, T>, b: Operand<'_, T>, c: &mut [T]) {
+    let n = b.cols();
+    for i in 0..a.rows() {
+        for j in 0..n {
+            let mut sum = T::from(0.0);
+            for p in 0..a.cols() {
+                sum += a.data()[a.index(i, p)] * b.data()[b.index(p, j)];
+            }
+            c[i * n + j] = sum;
+        }
+    }
+}
+
+/// One call of `std` for each element.
+pub fn map(function: Function, x: &[f32], out: &mut [f32]) {
+    match function {
+        Function::Exp => each(x, out, f32::exp),
+        Function::Ln => each(x, out, f32::ln),
+        Function::Log1p => each(x, out, f32::ln_1p),
+        Function::Sigmoid => each(x, out, sigmoid),
+        Function::Tanh => each(x, out, f32::tanh),
+        Function::Relu => each(x, out, |x| x.max(0.0)),
+    }
+}
+
+fn each(x: &[f32], out: &mut [f32], function: impl Fn(f32) -> f32) {
+    for (x, out) in x.iter().zip(out) {
+        *out = function(*x);
+    }
+}
+
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// Softmax, then the logarithm, then the gradient: a pass over memory each.
+pub fn softmax_cross_entropy(cols: usize, logits: &[f32], labels: &[u32], d_logits: &mut [f32]) -> f64 {
+    let scale = 1.0 / labels.len() as f32;
+    for (z, p) in logits.chunks_exact(cols).zip(d_logits.chunks_exact_mut(cols)) {
+        let max = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        each(z, p, |z| (z - max).exp());
+        let sum: f32 = p.iter().sum();
+        p.iter_mut().for_each(|p| *p /= sum);
+    }
+    let rows = d_logits.chunks_exact(cols).zip(labels);
+    let loss: f64 = rows.map(|(p, &label)| -f64::from(p[label as usize].ln())).sum();
+    for (p, &label) in d_logits.chunks_exact_mut(cols).zip(labels) {
+        p[label as usize] -= 1.0;
+        p.iter_mut().for_each(|d| *d *= scale);
+    }
+    loss / labels.len() as f64
+}
+
+/// Sigmoid, then the loss, then the gradient, averaged over `rows`.
+pub fn bce(rows: usize, logits: &[f32], targets: &[f32], d_logits: &mut [f32]) -> f64 {
+    each(logits, d_logits, sigmoid);
+    let terms = logits.iter().zip(targets).map(|(&z, &t)| f64::from(z.max(0.0) - z * t + (-z.abs()).exp().ln_1p()));
+    let loss = terms.sum::<f64>() / rows as f64;
+    for (d, &t) in d_logits.iter_mut().zip(targets) {
+        *d = (*d - t) / rows as f32;
+    }
+    loss
+}

@@ -1,0 +1,43 @@
+use super::{Trial, ids};
+use crate::cases::Gemm;
+use crate::check::{Reference, Wrong};
+use crate::engines::{self, GemmEngine, Role, Setup};
+use crate::problem::{Aligned, Problem, Real};
+
+/// Floating-point operations above which plain loops take too long: 2 · 512³.
+const NAIVE_LIMIT: usize = 1 << 28;
+
+pub(crate) struct GemmTrial<T: Real> {
+    problem: Problem<T>,
+    reference: Reference,
+    engines: Vec<GemmEngine<T>>,
+    c: Aligned<T>,
+}
+
+impl<T: Real> GemmTrial<T> {
+    pub(crate) fn new(shape: Gemm, setup: Setup) -> Self {
+        let mut engines = engines::gemm(setup);
+        engines.retain(|engine| engine.role != Role::Naive || shape.flops() <= NAIVE_LIMIT);
+        let problem = Problem::new(shape);
+        let reference = Reference::product(&problem);
+        GemmTrial { problem, reference, engines, c: Aligned::new(shape.m * shape.n, T::NAN) }
+    }
+}
+
+impl<T: Real> Trial for GemmTrial<T> {
+    fn engines(&self) -> Vec<(&'static str, Role)> {
+        ids(&self.engines)
+    }
+
+    fn run(&mut self, engine: usize) {
+        (self.engines[engine].run)(self.problem.a(), self.problem.b(), &mut self.c);
+    }
+
+    fn spoil(&mut self) {
+        self.c.fill(T::NAN);
+    }
+
+    fn check(&self) -> Result<(), Wrong> {
+        self.reference.check(&self.c)
+    }
+}

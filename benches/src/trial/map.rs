@@ -1,0 +1,60 @@
+use super::{Trial, ids};
+use crate::cases::MAP_LEN;
+use crate::check::{Reference, Wrong};
+use crate::engines::{self, MapEngine, Role, Setup};
+use crate::problem::{Aligned, uniform};
+use kernels::Function;
+
+/// What an engine may be off by. Ours has narrower bounds, which are tested over all inputs; other libraries take
+/// about 3 units in the last place.
+const ULPS: f64 = 4.0;
+
+pub(crate) struct MapTrial {
+    x: Aligned<f32>,
+    reference: Reference,
+    engines: Vec<MapEngine>,
+    out: Aligned<f32>,
+}
+
+impl MapTrial {
+    pub(crate) fn new(function: Function, setup: Setup) -> Self {
+        let (low, high) = match function {
+            Function::Ln => (1e-3, 8.0),
+            Function::Log1p => (-0.99, 8.0),
+            Function::Exp | Function::Sigmoid | Function::Tanh | Function::Relu => (-8.0, 8.0),
+        };
+        let x = uniform(1, MAP_LEN, low, high);
+        let expected = x.iter().map(|&x| exact(function, f64::from(x)));
+        let reference = Reference::new(MAP_LEN, expected.map(|y| (y, ULPS * f64::from(f32::EPSILON) * y.abs())));
+        MapTrial { x, reference, engines: engines::map(function, setup), out: Aligned::new(MAP_LEN, f32::NAN) }
+    }
+}
+
+fn exact(function: Function, x: f64) -> f64 {
+    match function {
+        Function::Exp => x.exp(),
+        Function::Ln => x.ln(),
+        Function::Log1p => x.ln_1p(),
+        Function::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        Function::Tanh => x.tanh(),
+        Function::Relu => x.max(0.0),
+    }
+}
+
+impl Trial for MapTrial {
+    fn engines(&self) -> Vec<(&'static str, Role)> {
+        ids(&self.engines)
+    }
+
+    fn run(&mut self, engine: usize) {
+        (self.engines[engine].run)(&self.x, &mut self.out);
+    }
+
+    fn spoil(&mut self) {
+        self.out.fill(f32::NAN);
+    }
+
+    fn check(&self) -> Result<(), Wrong> {
+        self.reference.check(&self.out)
+    }
+}

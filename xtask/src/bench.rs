@@ -1,0 +1,123 @@
+//! `cargo xtask bench`
+
+mod json;
+mod machine;
+mod report;
+mod table;
+
+use crate::flags::{Bench, Kind};
+use benches::cases::{self, Case};
+use benches::measure::{Plan, measure};
+use benches::peak::Peak;
+use benches::{Role, Setup};
+use indicatif::{ProgressBar, ProgressStyle};
+use kernels::{KernelSet, ThreadPool};
+use machine::Machine;
+use report::{Report, Row};
+use std::error::Error;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+/// Measures, prints the tables and writes the files asked for; fails if an answer of ours is wrong.
+pub(crate) fn run(flags: &Bench) -> Result<ExitCode, Box<dyn Error>> {
+    if flags.peers && !cfg!(feature = "peers") {
+        return run_with_peers();
+    }
+    let cases = selected(flags)?;
+    let setup = Setup { set: kernel_set(flags)?, threads: flags.threads.get() };
+    let pool = ThreadPool::new(setup.threads)?;
+    // All inside the pool, once: to enter it costs microseconds, and other libraries find their threads that way.
+    let report = pool.install(|| measure_all(cases, setup, flags.quick));
+
+    print!("{report}");
+    if let Some(path) = &flags.json {
+        write(path, &format!("{:#}\n", json::value(&report)))?;
+    }
+    if let Some(path) = &flags.markdown {
+        write(path, &report.markdown())?;
+    }
+    let ours_wrong = report.wrong().any(|(_, outcome)| matches!(outcome.role, Role::Ours | Role::OursSerial));
+    Ok(if ours_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The same command by a build that has the peers.
+fn run_with_peers() -> Result<ExitCode, Box<dyn Error>> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["run", "--release", "--features", "peers", "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+        .arg("--")
+        .args(std::env::args_os().skip(1))
+        .status()?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn selected(flags: &Bench) -> Result<Vec<Case>, String> {
+    let mut cases = cases::all();
+    cases.retain(|case| {
+        (case.quick || !flags.quick)
+            && match flags.kind {
+                Kind::Gemm => case.group.is_gemm(),
+                Kind::Math => !case.group.is_gemm(),
+                Kind::All => true,
+            }
+            && flags.filter.as_ref().is_none_or(|text| case.name.contains(text.as_str()))
+    });
+    match (&flags.filter, cases.is_empty()) {
+        (Some(text), true) => Err(format!("no case to measure has {text:?} in its name")),
+        _ => Ok(cases),
+    }
+}
+
+fn kernel_set(flags: &Bench) -> Result<&'static KernelSet, String> {
+    let Some(isa) = flags.isa else { return Ok(KernelSet::best()) };
+    KernelSet::for_isa(isa).ok_or_else(|| format!("{isa}: {}", isa.missing().unwrap_or_default()))
+}
+
+fn measure_all(cases: Vec<Case>, setup: Setup, quick: bool) -> Report {
+    let plan = if quick { Plan::QUICK } else { Plan::FULL };
+    // Not drawn where stderr is not a terminal.
+    let progress = ProgressBar::new(cases.len() as u64);
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {eta} left  {msg}");
+    progress.set_style(style.expect("the template is well-formed"));
+
+    let before = Peak::measure(setup.set);
+    let rows = cases
+        .into_iter()
+        .map(|case| {
+            progress.set_message(case.name.clone());
+            let outcomes = measure(&mut *case.trial(setup), plan);
+            progress.inc(1);
+            Row { case, outcomes }
+        })
+        .collect();
+    let after = Peak::measure(setup.set);
+    progress.finish_and_clear();
+    Report { machine: Machine::here(), isa: setup.set.isa(), threads: setup.threads, before, after, rows }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::{Command, Flags};
+    use clap::Parser;
+
+    fn flags(line: &str) -> Bench {
+        let Flags { command: Command::Bench(bench) } = Flags::try_parse_from(line.split(' ')).unwrap();
+        bench
+    }
+
+    #[test]
+    fn flags_narrow_the_list() {
+        let names = |line| selected(&flags(line)).unwrap().len();
+        assert_eq!(names("xtask bench"), cases::all().len());
+        assert_eq!(names("xtask bench gemm") + names("xtask bench math"), cases::all().len());
+        assert!(names("xtask bench --quick") < cases::all().len());
+        assert_eq!(names("xtask bench gemm --filter 64x784x128"), 3);
+        assert!(selected(&flags("xtask bench math --filter 64x784x128")).unwrap_err().contains("64x784x128"));
+    }
+}

@@ -1,0 +1,52 @@
+//! All figures, for other programs.
+
+use super::report::{Report, Row};
+use benches::cases::Task;
+use benches::measure::Outcome;
+use serde_json::{Value, json};
+
+pub(crate) fn value(report: &Report) -> Value {
+    let peak = report.peak();
+    json!({
+        "cpu": report.machine.cpu,
+        "cores": report.machine.cores,
+        "compiler": report.machine.compiler,
+        "isa": report.isa.name(),
+        "threads": report.threads,
+        "peak_gflops": { "f32": peak.f32, "f64": peak.f64 },
+        "cases": report.rows.iter().map(case).collect::<Vec<_>>(),
+    })
+}
+
+fn case(Row { case, outcomes }: &Row) -> Value {
+    let mut value = json!({
+        "name": case.name,
+        "group": format!("{:?}", case.group).to_lowercase(),
+        "engines": outcomes.iter().map(engine).collect::<Vec<_>>(),
+    });
+    match case.task {
+        Task::Gemm(gemm) => {
+            value["m"] = gemm.m.into();
+            value["n"] = gemm.n.into();
+            value["k"] = gemm.k.into();
+            value["layout"] = format!("{:?}", gemm.layout).to_lowercase().into();
+            value["precision"] = format!("{:?}", gemm.precision).to_lowercase().into();
+            value["flops"] = gemm.flops().into();
+        }
+        Task::Map(_) | Task::Loss(_) => value["elements"] = case.task.elements().into(),
+    }
+    value
+}
+
+fn engine(outcome: &Outcome) -> Value {
+    match outcome.nanoseconds {
+        Ok(summary) => json!({
+            "name": outcome.name,
+            "median_ns": summary.median,
+            "p10_ns": summary.p10,
+            "p90_ns": summary.p90,
+            "samples": summary.samples,
+        }),
+        Err(wrong) => json!({ "name": outcome.name, "wrong": wrong.to_string() }),
+    }
+}
