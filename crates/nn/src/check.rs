@@ -31,6 +31,17 @@ pub(crate) fn first_non_finite(data: &[f32]) -> Option<usize> {
     data[start..].iter().position(|value| !value.is_finite()).map(|at| start + at)
 }
 
+/// An error unless there is one label for each of `rows` rows, all below `classes`.
+pub(crate) fn labels(labels: &[u32], rows: usize, classes: usize) -> Result<()> {
+    if labels.len() != rows {
+        return Err(mismatch("the labels", &[rows], &[labels.len()]));
+    }
+    match labels.iter().position(|&label| label as usize >= classes) {
+        Some(row) => Err(Error::LabelOutOfRange { row, label: labels[row], classes }),
+        None => Ok(()),
+    }
+}
+
 pub(crate) fn mismatch(what: &str, expected: &[usize], actual: &[usize]) -> Error {
     Error::ShapeMismatch { what: what.to_owned(), expected: expected.to_vec(), actual: actual.to_vec() }
 }

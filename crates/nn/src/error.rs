@@ -1,16 +1,16 @@
 //! What can go wrong, with the numbers that say where.
 
 use std::io;
-use std::path::PathBuf;
 
+use crate::file::FileError;
 use crate::losses::Loss;
 use kernels::Activation;
 
 /// The result of everything here that can fail.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a call was refused or a training run was given up. Rows and columns count from 0; epochs, batches and lines
-/// from 1.
+/// Why a call was refused or a training run was given up. Rows and columns count from 0; epochs and batches from
+/// 1; places in files as [`Place`](crate::file::Place) says.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -154,34 +154,7 @@ pub enum Error {
         source: io::Error,
     },
 
-    /// A file could not be read or written.
-    #[error("{}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-
-    /// A binary file breaks its format.
-    #[error("{} at byte {offset}: {problem}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// Where, in bytes from the start of the uncompressed file.
-        offset: u64,
-        /// What is wrong there.
-        problem: String,
-    },
-
-    /// A line of a text file breaks its format.
-    #[error("{} line {line}: {problem}", path.display())]
-    Csv {
-        /// The file.
-        path: PathBuf,
-        /// The line, counted from 1.
-        line: u64,
-        /// What is wrong there.
-        problem: String,
-    },
+    /// A file could not be read or written, or does not hold what it should.
+    #[error(transparent)]
+    File(#[from] FileError),
 }

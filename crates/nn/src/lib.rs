@@ -30,7 +30,10 @@
 
 mod batches;
 mod check;
+pub mod checkpoint;
+pub mod data;
 mod error;
+pub mod file;
 pub mod gradcheck;
 mod inference;
 mod layers;

@@ -132,11 +132,11 @@ impl<'a> CheckedTargets<'a> {
         let kind = |expected, actual| Error::TargetKind { loss, expected, actual };
         match (loss, targets) {
             (Loss::SoftmaxCrossEntropy, Targets::Labels(labels)) => {
-                check_labels(labels, rows, outputs)?;
+                check::labels(labels, rows, outputs)?;
                 Ok(CheckedTargets::Labels(labels))
             }
             (Loss::BceWithLogits, Targets::Labels(labels)) if outputs == 1 => {
-                check_labels(labels, rows, 2)?;
+                check::labels(labels, rows, 2)?;
                 Ok(CheckedTargets::Values(labels.iter().map(|&label| label as f32).collect()))
             }
             (Loss::Mse | Loss::BceWithLogits, Targets::Values(values)) => {
@@ -164,15 +164,5 @@ impl<'a> CheckedTargets<'a> {
             CheckedTargets::Labels(labels) => Targets::Labels(&labels[from..to]),
             CheckedTargets::Values(values) => Targets::Values(&values[from * outputs..to * outputs]),
         }
-    }
-}
-
-fn check_labels(labels: &[u32], rows: usize, classes: usize) -> Result<()> {
-    if labels.len() != rows {
-        return Err(check::mismatch("the labels", &[rows], &[labels.len()]));
-    }
-    match labels.iter().position(|&label| label as usize >= classes) {
-        Some(row) => Err(Error::LabelOutOfRange { row, label: labels[row], classes }),
-        None => Ok(()),
     }
 }
