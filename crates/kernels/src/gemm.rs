@@ -1,10 +1,41 @@
-//! Matrix multiplication: C = epilogue(alpha A B + beta C).
+//! Matrix multiplication: `C = epilogue(alpha A B + beta C)`.
+//!
+//! # The arithmetic
+//! Each element of C is defined as an exact sequence of IEEE-754 operations, the same on every instruction set and for
+//! any number of threads. K is cut into equal blocks whose length is a function of K alone (at most 512, see
+//! `blocking`). Inside a block, one chain of fused multiply-adds in ascending k, from 0, gives `acc`. The first block
+//! sets `c = fma(alpha, acc, beta * c)`, or `alpha * acc` where `beta` is 0, so that C is never read; each later one
+//! `c = fma(alpha, acc, c)`. The epilogue follows the last block. A product with one row or one column whose operands
+//! both run along K is a dot product with another order, see `dot`; that choice depends on the shapes and strides of
+//! the whole problem only.
+//!
+//! # The loops
+//! B is cut into blocks that stay in the L2 cache; each row tile of A passes over the whole block from the L1 cache:
+//!
+//! ```text
+//! LOOP 4  columns of C and B, nc at a time
+//! LOOP 3    K, kc at a time                         B block kc x nc: in L2, packed if it pays
+//! LOOP 2      rows of C and A, mr at a time         A tile mr x kc: in L1, packed if it pays
+//! LOOP 1        columns of the block, nr at a time  the micro-kernel: C tile mr x nr in registers
+//! ```
 
+mod blocking;
+mod dot;
+mod epilogue;
+mod micro;
+mod pack;
+mod scratch;
+mod threads;
 mod view;
 
 pub use view::{MatMut, MatRef};
 
 use crate::kernel_set::KernelSet;
+use crate::simd::{Float, Simd};
+use epilogue::{Bias, TileEpilogue};
+use micro::{ALayout, MR_MAX, ROW_GROUP, Tile, Width};
+use scratch::{Pod, Scratch};
+use std::fmt::Debug;
 
 /// What is applied to each element of C after the product is complete.
 #[derive(Clone, Copy, Debug, Default)]
@@ -63,65 +94,370 @@ pub struct GemmOptions<'a, T> {
 }
 
 /// The element types of `gemm`: `f32` and `f64`.
-pub trait Element: sealed::Sealed + Copy + Default + PartialEq + Send + Sync + 'static {
-    #[doc(hidden)]
-    fn gemm(
-        set: &KernelSet,
-        alpha: Self,
-        a: MatRef<'_, Self>,
-        b: MatRef<'_, Self>,
-        beta: Self,
-        c: MatMut<'_, Self>,
-        options: &GemmOptions<'_, Self>,
-    );
-}
+pub trait Element: sealed::Sealed + Copy + Default + PartialEq + From<f32> + Send + Sync + Debug + 'static {}
 
 mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
+    use super::{GemmOptions, KernelSet, MatMut, MatRef};
+
+    /// From the public call to the crate's own types, which a public trait cannot name.
+    pub trait Sealed: Sized {
+        fn gemm(
+            set: &KernelSet,
+            alpha: Self,
+            a: MatRef<'_, Self>,
+            b: MatRef<'_, Self>,
+            beta: Self,
+            c: MatMut<'_, Self>,
+            options: &GemmOptions<'_, Self>,
+        );
+    }
 }
 
-macro_rules! stub { ($($t:ident)*) => {$(
-impl Element for $t {
-    fn gemm(
-        _set: &KernelSet,
-        alpha: Self,
-        a: MatRef<'_, Self>,
-        b: MatRef<'_, Self>,
-        beta: Self,
-        mut c: MatMut<'_, Self>,
-        options: &GemmOptions<'_, Self>,
-    ) {
-        let act = |activation: Activation, x: $t| match activation {
-            Activation::Identity => x,
-            Activation::Relu => if x < 0.0 { 0.0 } else { x },
-            Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-            Activation::Tanh => x.tanh(),
-        };
-        let d_act = |activation: Activation, y: $t| match activation {
-            Activation::Identity => 1.0,
-            Activation::Relu => if y > 0.0 { 1.0 } else { 0.0 },
-            Activation::Sigmoid => y * (1.0 - y),
-            Activation::Tanh => 1.0 - y * y,
-        };
-        for i in 0..a.rows() { for j in 0..b.cols() {
-            let mut sum = 0.0;
-            for p in 0..a.cols() { sum = a.get(i, p).mul_add(b.get(p, j), sum); }
-            let (rs, cs) = (c.row_stride(), c.col_stride());
-            // SAFETY: the loops stay inside the matrix.
-            let at = unsafe { &mut *c.as_mut_ptr().offset(i as isize * rs + j as isize * cs) };
-            let mut x = alpha * sum + if beta == 0.0 { 0.0 } else { beta * *at };
-            match options.epilogue {
-                Epilogue::None => {}
-                Epilogue::Bias { bias, activation } => {
-                    if let Some(bias) = bias { x += bias[j]; }
-                    x = act(activation, x);
-                }
-                Epilogue::Derivative { activation, output } => x *= d_act(activation, output.get(i, j)),
-            }
-            *at = x;
-        } }
+/// What the kernels know of an element type.
+pub(crate) trait Arithmetic: Element + Pod {
+    type Vector<S: Simd>: Float<Scalar = Self, Simd = S>;
+    fn kernel(set: &KernelSet) -> fn(Problem<'_, Self>);
+    fn sigmoid<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S>;
+    fn tanh<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S>;
+}
+
+/// One product to compute, or a band of rows or columns of one.
+pub(crate) struct Problem<'a, T> {
+    alpha: T,
+    a: MatRef<'a, T>,
+    b: MatRef<'a, T>,
+    /// `None` for 0: C is not read.
+    beta: Option<T>,
+    c: MatMut<'a, T>,
+    epilogue: TileEpilogue<'a, T>,
+    order: Order,
+}
+
+/// In which order the products of one element are summed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Order {
+    /// One chain in ascending k for each block of K.
+    Chain,
+    /// As `dot` has it, for a row or column of dot products.
+    Dot,
+}
+
+#[track_caller]
+fn gemm<T: Arithmetic>(
+    set: &KernelSet,
+    alpha: T,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    beta: T,
+    c: MatMut<'_, T>,
+    options: &GemmOptions<'_, T>,
+) {
+    let problem = Problem::new(alpha, a, b, beta, c, options.epilogue);
+    let (m, n, _) = problem.shape();
+    if m == 0 || n == 0 {
+        return;
     }
-} )*} }
-stub!(f32 f64);
+    let threads = threads::worth_using(&problem, options.threads);
+    threads::run(problem, threads, T::kernel(set));
+}
+
+impl<'a, T: Arithmetic> Problem<'a, T> {
+    /// Checks the shapes and decides what must not depend on how the problem is split later.
+    #[track_caller]
+    fn new(alpha: T, a: MatRef<'a, T>, b: MatRef<'a, T>, beta: T, c: MatMut<'a, T>, epilogue: Epilogue<'a, T>) -> Self {
+        let (m, k, n) = (a.rows(), a.cols(), b.cols());
+        assert!(
+            b.rows() == k && c.rows() == m && c.cols() == n,
+            "gemm: A is {m}x{k}, B is {}x{n}, C is {}x{}: A must be m x k, B k x n, C m x n",
+            b.rows(),
+            c.rows(),
+            c.cols()
+        );
+        let epilogue = match epilogue {
+            Epilogue::None => TileEpilogue::None,
+            Epilogue::Bias { bias, activation } => {
+                let bias = bias.map_or(Bias::None, |bias| {
+                    assert!(bias.len() == n, "gemm: a bias of {} values for a C of {m}x{n}", bias.len());
+                    Bias::OfColumn(bias)
+                });
+                TileEpilogue::Bias { bias, activation }
+            }
+            Epilogue::Derivative { activation, output } => {
+                assert!(
+                    output.rows() == m && output.cols() == n,
+                    "gemm: an output of {}x{} for a C of {m}x{n}",
+                    output.rows(),
+                    output.cols()
+                );
+                TileEpilogue::Derivative { activation, output }
+            }
+        };
+        let along_k = a.col_stride() == 1 && b.row_stride() == 1;
+        let order = if (m == 1 || n == 1) && along_k { Order::Dot } else { Order::Chain };
+        // A sum of no products is 0 whatever alpha is.
+        let alpha = if k == 0 { T::default() } else { alpha };
+        let beta = (beta != T::default()).then_some(beta);
+        let problem = Problem { alpha, a, b, beta, c, epilogue, order };
+        // The kernels write rows of C. A column of C is a row of its transpose, and then the lanes run along it.
+        let c = &problem.c;
+        let rows_of_transpose = c.row_stride() == 1 && (c.col_stride() != 1 || n == 1) && m > 1;
+        if rows_of_transpose { problem.transposed() } else { problem }
+    }
+
+    /// (m, n, k)
+    fn shape(&self) -> (usize, usize, usize) {
+        (self.a.rows(), self.b.cols(), self.a.cols())
+    }
+
+    /// Cᵀ = Bᵀ Aᵀ
+    fn transposed(self) -> Self {
+        let Problem { a, b, c, epilogue, .. } = self;
+        Problem { a: b.t(), b: a.t(), c: c.t(), epilogue: epilogue.transposed(), ..self }
+    }
+
+    /// The rows of C before `at`, and the rest.
+    fn split_rows(self, at: usize) -> (Self, Self) {
+        let (m, n, _) = self.shape();
+        let (top, bottom) = self.c.split_rows(at);
+        let part = |c, from, to| Problem {
+            a: self.a.row_range(from, to),
+            c,
+            epilogue: self.epilogue.part(from, 0, to - from, n),
+            ..self
+        };
+        (part(top, 0, at), part(bottom, at, m))
+    }
+
+    /// The columns of C before `at`, and the rest.
+    fn split_cols(self, at: usize) -> (Self, Self) {
+        let (left, right) = self.transposed().split_rows(at);
+        (left.transposed(), right.transposed())
+    }
+}
+
+/// The widest tile of any ISA: two vectors of 16 lanes.
+const NR_MAX: usize = 32;
+
+/// Computes a problem on this thread with one instruction set.
+pub(crate) fn serial<S: Simd, T: Arithmetic>(problem: Problem<'_, T>) {
+    match problem.order {
+        Order::Dot => dot::dots::<S, T>(problem),
+        Order::Chain => scratch::with_buffers(|a, b| loops::<S, T>(problem, a, b)),
+    }
+}
+
+fn loops<S: Simd, T: Arithmetic>(mut problem: Problem<'_, T>, a_buffer: &mut Scratch, b_buffer: &mut Scratch) {
+    let (m, n, k) = problem.shape();
+    let nr = S::NV * T::Vector::<S>::LANES;
+    let kc = blocking::k_block(k);
+    let nc = blocking::n_block(kc, nr, size_of::<T>());
+    // LOOP 4
+    for jc in (0..n).step_by(nc) {
+        let cols = nc.min(n - jc);
+        // LOOP 3, at least once: a K of 0 leaves sums of nothing.
+        for pc in (0..k.max(1)).step_by(kc.max(1)) {
+            let depth = kc.min(k - pc);
+            let b = problem.b.row_range(pc, pc + depth).col_range(jc, jc + cols);
+            let b = BBlock::<T>::new::<S>(b, m, b_buffer);
+            let beta = if pc == 0 { problem.beta } else { Some(T::from(1.0)) };
+            let epilogue = if pc + depth == k { problem.epilogue } else { TileEpilogue::None };
+            // LOOP 2
+            for (i, rows) in blocking::even_pieces(m, S::MR) {
+                let a = problem.a.row_range(i, i + rows).col_range(pc, pc + depth);
+                let a = ATile::new(a, cols.div_ceil(nr), a_buffer);
+                let c = problem.c.part(i, jc, rows, cols);
+                let epilogue = epilogue.part(i, jc, rows, cols);
+                row_of_tiles::<S, T>(problem.alpha, &a, &b, beta, c, epilogue);
+            }
+        }
+    }
+}
+
+/// LOOP 1: a row tile of A over all columns of a block of B.
+fn row_of_tiles<S: Simd, T: Arithmetic>(
+    alpha: T,
+    a: &ATile<'_, T>,
+    b: &BBlock<'_, T>,
+    beta: Option<T>,
+    mut c: MatMut<'_, T>,
+    epilogue: TileEpilogue<'_, T>,
+) {
+    let lanes = T::Vector::<S>::LANES;
+    let (rows, cols) = (c.rows(), c.cols());
+    let full = micro::kernels::<S, T>(a.layout, Width::Full);
+    let narrow = micro::kernels::<S, T>(a.layout, Width::Narrow);
+    let mut j = 0;
+    while j < cols {
+        let (width, tile_cols, height) = match cols - j {
+            rest if rest >= S::NV * lanes => (Width::Full, S::NV * lanes, S::MR),
+            rest => (Width::Narrow, rest.min(lanes), S::MR_NARROW),
+        };
+        for (i, tile_rows) in blocking::even_pieces(rows, height) {
+            let kernel = match width {
+                Width::Full => full[tile_rows - 1],
+                Width::Narrow => narrow[tile_rows - 1],
+            };
+            let mut run = |c: &mut MatMut<'_, T>| {
+                let tile = Tile {
+                    k: a.k,
+                    a: std::array::from_fn(|group| a.row(i + group * ROW_GROUP)),
+                    a_stride: a.stride,
+                    b: b.column(j),
+                    b_row_stride: b.row_stride,
+                    c: c.as_mut_ptr(),
+                    c_row_stride: c.row_stride(),
+                    cols: tile_cols,
+                    alpha,
+                    beta,
+                };
+                // SAFETY: this function is reached only through the `KernelSet` of S. The views of A and B, or the
+                // panels packed from them, hold `tile_rows` rows and `tile_cols` columns of depth k from here on; a
+                // full tile has all its columns, and where partial loads are not cheap B is packed unless it has
+                // whole vectors only. C is a tile of just that size with contiguous rows, borrowed mutably.
+                unsafe { kernel(&tile) };
+            };
+            let mut c = c.part(i, j, tile_rows, tile_cols);
+            let epilogue = epilogue.part(i, j, tile_rows, tile_cols);
+            if c.col_stride() == 1 || tile_cols == 1 {
+                run(&mut c);
+                // SAFETY: as above, for the token.
+                unsafe { S::assume_available() }.run(|s| epilogue.apply(s, c));
+            } else {
+                let mut copy = [T::default(); MR_MAX * NR_MAX];
+                let mut dense = MatMut::from_row_major(&mut copy[..tile_rows * tile_cols], tile_rows, tile_cols);
+                if beta.is_some() {
+                    dense.copy_from(c.as_ref());
+                }
+                run(&mut dense);
+                // SAFETY: as above, for the token.
+                unsafe { S::assume_available() }.run(|s| epilogue.apply(s, dense.reborrow()));
+                c.copy_from(dense.as_ref());
+            }
+        }
+        j += tile_cols;
+    }
+}
+
+/// A block of B as the micro-kernel reads it: rows of whole vectors.
+struct BBlock<'a, T> {
+    ptr: *const T,
+    row_stride: isize,
+    /// Columns of a packed panel and the distance from one panel to the next; `None` where B is read as it lies.
+    panels: Option<(usize, usize)>,
+    memory: std::marker::PhantomData<&'a [T]>,
+}
+
+impl<'a, T: Arithmetic> BBlock<'a, T> {
+    /// Packs `b` if it has to be or if that pays for `m` rows of A.
+    fn new<S: Simd>(b: MatRef<'a, T>, m: usize, buffer: &'a mut Scratch) -> Self {
+        let lanes = T::Vector::<S>::LANES;
+        let nr = S::NV * lanes;
+        let whole_vectors = b.cols().is_multiple_of(lanes) || T::Vector::<S>::CHEAP_TAIL_LOADS;
+        let contiguous = b.col_stride() == 1 || b.cols() == 1;
+        if contiguous && whole_vectors && !pack::pays_for_b::<T>(b, m) {
+            BBlock { ptr: b.as_ptr(), row_stride: b.row_stride(), panels: None, memory: Default::default() }
+        } else {
+            let panels = buffer.elements(b.cols().div_ceil(nr) * nr * b.rows());
+            pack::pack_b(b, nr, panels);
+            BBlock {
+                ptr: panels.as_ptr(),
+                row_stride: nr as isize,
+                panels: Some((nr, nr * b.rows())),
+                memory: Default::default(),
+            }
+        }
+    }
+
+    /// Where column `j` of row 0 lies; a tile's columns never cross from one panel to the next.
+    fn column(&self, j: usize) -> *const T {
+        let offset = match self.panels {
+            None => j,
+            Some((nr, distance)) => j / nr * distance + j % nr,
+        };
+        self.ptr.wrapping_add(offset)
+    }
+}
+
+/// A row tile of A as the micro-kernel reads it.
+struct ATile<'a, T> {
+    ptr: *const T,
+    layout: ALayout,
+    stride: isize,
+    k: usize,
+    memory: std::marker::PhantomData<&'a [T]>,
+}
+
+impl<'a, T: Arithmetic> ATile<'a, T> {
+    /// Packs `a` if it has to be or if that pays for `uses` tiles of B.
+    fn new(a: MatRef<'a, T>, uses: usize, buffer: &'a mut Scratch) -> Self {
+        let (rows, k) = (a.rows(), a.cols());
+        let tile = |ptr, layout, stride: isize| ATile { ptr, layout, stride, k, memory: Default::default() };
+        let pays = pack::pays_for_a::<T>(a, uses);
+        if a.col_stride() == 1 || k <= 1 {
+            if !pays {
+                return tile(a.as_ptr(), ALayout::Rows, a.row_stride());
+            }
+            let stride = pack::a_row_stride::<T>(k);
+            let packed = buffer.elements(rows * stride);
+            pack::pack_a_rows(a, stride, packed);
+            tile(packed.as_ptr(), ALayout::Rows, stride as isize)
+        } else {
+            if a.row_stride() == 1 && !pays {
+                return tile(a.as_ptr(), ALayout::Columns, a.col_stride());
+            }
+            let packed = buffer.elements(rows * k);
+            pack::pack_a_columns(a, packed);
+            tile(packed.as_ptr(), ALayout::Columns, rows as isize)
+        }
+    }
+
+    /// Where row `i` of column 0 lies, or would lie.
+    fn row(&self, i: usize) -> *const T {
+        let offset = match self.layout {
+            ALayout::Rows => i as isize * self.stride,
+            ALayout::Columns => i as isize,
+        };
+        self.ptr.wrapping_offset(offset)
+    }
+}
+
+macro_rules! element {
+    ($scalar:ident, $vector:ident, $field:ident) => {
+        impl Element for $scalar {}
+
+        impl sealed::Sealed for $scalar {
+            #[track_caller]
+            fn gemm(
+                set: &KernelSet,
+                alpha: $scalar,
+                a: MatRef<'_, $scalar>,
+                b: MatRef<'_, $scalar>,
+                beta: $scalar,
+                c: MatMut<'_, $scalar>,
+                options: &GemmOptions<'_, $scalar>,
+            ) {
+                gemm(set, alpha, a, b, beta, c, options);
+            }
+        }
+
+        impl Arithmetic for $scalar {
+            type Vector<S: Simd> = S::$vector;
+
+            fn kernel(set: &KernelSet) -> fn(Problem<'_, $scalar>) {
+                set.$field
+            }
+
+            #[inline(always)]
+            fn sigmoid<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S> {
+                x
+            }
+
+            #[inline(always)]
+            fn tanh<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S> {
+                x
+            }
+        }
+    };
+}
+element!(f32, F32, gemm_f32);
+element!(f64, F64, gemm_f64);

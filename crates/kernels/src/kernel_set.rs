@@ -8,13 +8,22 @@ use crate::math::Function;
 /// Every kernel, compiled for one instruction set.
 pub struct KernelSet {
     isa: Isa,
+    pub(crate) gemm_f32: fn(crate::gemm::Problem<'_, f32>),
+    pub(crate) gemm_f64: fn(crate::gemm::Problem<'_, f64>),
 }
 
-static SETS: [KernelSet; 4] = [
-    KernelSet { isa: Isa::Portable },
-    KernelSet { isa: Isa::Neon },
-    KernelSet { isa: Isa::Avx2 },
-    KernelSet { isa: Isa::Avx512 },
+const fn table<S: crate::simd::Simd>() -> KernelSet {
+    KernelSet { isa: S::ISA, gemm_f32: crate::gemm::serial::<S, f32>, gemm_f64: crate::gemm::serial::<S, f64> }
+}
+
+static SETS: &[KernelSet] = &[
+    table::<crate::simd::portable::Portable>(),
+    #[cfg(target_arch = "aarch64")]
+    table::<crate::simd::neon::Neon>(),
+    #[cfg(target_arch = "x86_64")]
+    table::<crate::simd::avx2::Avx2>(),
+    #[cfg(target_arch = "x86_64")]
+    table::<crate::simd::avx512::Avx512>(),
 ];
 
 impl KernelSet {

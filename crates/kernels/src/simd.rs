@@ -63,6 +63,12 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const ISA: Isa;
     type F32: Float32<Simd = Self>;
     type F64: Float<Scalar = f64, Simd = Self>;
+    /// The register tile of `gemm`: `MR` rows of `NV` vectors, so that `MR * NV` accumulators, `NV` vectors of B and
+    /// one broadcast element of A leave at least one register free (with exactly none LLVM spills).
+    const MR: usize;
+    const NV: usize;
+    /// Rows of the tile that is one masked vector wide: the mask may need registers too.
+    const MR_NARROW: usize;
 
     /// # Safety
     /// - The CPU must have the features of [`Self::ISA`].

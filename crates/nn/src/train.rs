@@ -122,7 +122,7 @@ pub struct EpochReport {
     pub loss: f64,
     /// The share of right answers, for classification: see [`Evaluation::accuracy`](crate::Evaluation::accuracy).
     pub accuracy: Option<f64>,
-    /// Rows trained on per second, without the time of the observer.
+    /// Rows trained on per second.
     pub samples_per_second: f64,
 }
 
@@ -155,7 +155,7 @@ pub struct TrainReport {
     pub epochs: Vec<EpochReport>,
     /// Why there are no more.
     pub stop: StopReason,
-    /// Rows trained on per second over all epochs, without the time of the observer.
+    /// Rows trained on per second over all these epochs; 0 for none.
     pub samples_per_second: f64,
 }
 
@@ -269,7 +269,8 @@ impl Run<'_> {
             }
         };
         let samples = epochs.len() as f64 * self.batches.rows() as f64;
-        Ok(TrainReport { epochs, stop, samples_per_second: samples / self.seconds })
+        let samples_per_second = if epochs.is_empty() { 0.0 } else { samples / self.seconds };
+        Ok(TrainReport { epochs, stop, samples_per_second })
     }
 
     /// One pass over the data, or `None` where the observer ended it.
@@ -280,8 +281,8 @@ impl Run<'_> {
     ) -> Result<Option<EpochReport>> {
         let sgd = self.options.sgd();
         let (rows, batches, epoch) = (self.batches.rows(), self.batches.len(), self.epoch);
-        let (mut sum, mut correct, mut seconds) = (0.0, 0, 0.0);
-        let mut start = Instant::now();
+        let (mut sum, mut correct) = (0.0, 0);
+        let start = Instant::now();
         self.batches.start_epoch(self.options.seed, epoch as u64);
         for batch in 1..=batches {
             let (x, targets) = self.batches.get(batch - 1);
@@ -295,12 +296,11 @@ impl Run<'_> {
             let kernels = model.kernels();
             sgd.update(kernels, model.arena_mut(), self.plan.gradients());
 
-            seconds += start.elapsed().as_secs_f64();
             if observer(model, Progress::Batch(BatchReport { epoch, batch, batches, loss })).is_break() {
                 return Ok(None);
             }
-            start = Instant::now();
         }
+        let seconds = start.elapsed().as_secs_f64();
         self.seconds += seconds;
         check_parameters(model, epoch)?;
         let judged = rows as f64 * model.loss().judged_per_row(model.outputs()) as f64;

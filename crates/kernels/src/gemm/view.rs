@@ -292,6 +292,45 @@ impl<'a, T: Copy> MatMut<'a, T> {
     pub(crate) fn as_mut_ptr(&mut self) -> *mut T {
         self.ptr
     }
+
+    /// Rows `rows` and columns `cols`, for as long as the borrow.
+    #[track_caller]
+    pub(crate) fn part(&mut self, row: usize, col: usize, rows: usize, cols: usize) -> MatMut<'_, T> {
+        self.reborrow().split_rows(row).1.split_rows(rows).0.split_cols(col).1.split_cols(cols).0
+    }
+
+    /// Row `row` as a slice, where the elements of a row lie side by side.
+    #[track_caller]
+    pub(crate) fn row_mut(&mut self, row: usize) -> &mut [T] {
+        assert!(self.shape.col_stride == 1 || self.shape.cols <= 1);
+        if self.shape.cols == 0 {
+            return &mut [];
+        }
+        self.shape.check_index(row, 0);
+        // SAFETY: the row was checked to exist and its elements to be neighbours; the constructor checked that all
+        // are ours alone.
+        unsafe { std::slice::from_raw_parts_mut(self.ptr.offset(self.shape.offset(row, 0)), self.shape.cols) }
+    }
+
+    /// Copies all elements of a matrix of the same shape.
+    pub(crate) fn copy_from(&mut self, from: MatRef<'_, T>) {
+        for i in 0..self.shape.rows {
+            for j in 0..self.shape.cols {
+                *self.get_mut(i, j) = from.get(i, j);
+            }
+        }
+    }
+
+    /// One element.
+    ///
+    /// # Panics
+    /// If it is outside the matrix.
+    #[track_caller]
+    pub fn get_mut(&mut self, row: usize, col: usize) -> &mut T {
+        self.shape.check_index(row, col);
+        // SAFETY: the index was checked; the constructor checked that every such element is ours alone.
+        unsafe { &mut *self.ptr.offset(self.shape.offset(row, col)) }
+    }
 }
 
 macro_rules! shape_getters {

@@ -12,6 +12,10 @@ impl Simd for Avx2 {
     const ISA: Isa = Isa::Avx2;
     type F32 = F32x16;
     type F64 = F64x8;
+    // 12 accumulators (two registers a vector) + 2 + 1 of 16 registers; a tail's masks take two more.
+    const MR: usize = 6;
+    const NV: usize = 1;
+    const MR_NARROW: usize = 4;
 
     unsafe fn assume_available() -> Self {
         Avx2(())

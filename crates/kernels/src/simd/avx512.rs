@@ -12,6 +12,10 @@ impl Simd for Avx512 {
     const ISA: Isa = Isa::Avx512;
     type F32 = F32x16;
     type F64 = F64x8;
+    // 28 accumulators + 2 + 1 of 32 registers.
+    const MR: usize = 14;
+    const NV: usize = 2;
+    const MR_NARROW: usize = 14;
 
     unsafe fn assume_available() -> Self {
         Avx512(())

@@ -12,6 +12,10 @@ impl Simd for Neon {
     const ISA: Isa = Isa::Neon;
     type F32 = F32x16;
     type F64 = F64x8;
+    // 24 accumulators (four registers a vector) + 4 + 1 of 32 registers.
+    const MR: usize = 6;
+    const NV: usize = 1;
+    const MR_NARROW: usize = 6;
 
     unsafe fn assume_available() -> Self {
         Neon(())

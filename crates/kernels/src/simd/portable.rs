@@ -13,6 +13,9 @@ impl Simd for Portable {
     const ISA: Isa = Isa::Portable;
     type F32 = F32x16;
     type F64 = F64x8;
+    const MR: usize = 4;
+    const NV: usize = 1;
+    const MR_NARROW: usize = 4;
 
     unsafe fn assume_available() -> Self {
         Portable(())
