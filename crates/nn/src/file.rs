@@ -2,7 +2,7 @@
 
 mod error;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -40,23 +40,23 @@ pub fn atomic_write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     replace(path, |file| file.write_all(bytes)).map_err(|error| FileError::whole(path, error))
 }
 
-fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let path = match fs::canonicalize(path) {
-        Ok(existing) => existing,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-        Err(error) => return Err(error),
+/// Finds out whether [`atomic_write`] could write `path` now, before long work whose result is to go there. `path` and
+/// what it holds are left alone.
+///
+/// # Errors
+/// Those of [`atomic_write`].
+pub fn check_writable(path: &Path) -> Result<(), FileError> {
+    let create_and_remove = || {
+        let (file, temporary) = create_beside(&destination(path)?)?;
+        drop(file);
+        fs::remove_file(temporary)
     };
-    // A rename would replace even a device such as /dev/null by a file.
-    if path.exists() && !path.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "exists and is not a regular file"));
-    }
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    create_and_remove().map_err(|error| FileError::whole(path, error))
+}
 
-    let (mut file, temporary) = create_beside(directory, name)?;
+fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let path = destination(path)?;
+    let (mut file, temporary) = create_beside(&path)?;
     let written = write(&mut file).and_then(|()| file.sync_all());
     drop(file);
     if let Err(error) = written.and_then(|()| fs::rename(&temporary, &path)) {
@@ -66,21 +66,40 @@ fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::
     }
     // The new name is on the disk only when the directory is; Windows has no such call.
     if cfg!(unix) {
-        File::open(directory)?.sync_all()?;
+        File::open(directory_of(&path))?.sync_all()?;
     }
     Ok(())
 }
 
-/// Creates a file that did not exist before, called `.name.process.number.tmp`.
-fn create_beside(directory: &Path, name: &OsStr) -> io::Result<(File, PathBuf)> {
+/// The file that a write to `path` replaces or creates, behind any symbolic links.
+fn destination(path: &Path) -> io::Result<PathBuf> {
+    let path = match fs::canonicalize(path) {
+        Ok(existing) => existing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        Err(error) => return Err(error),
+    };
+    // A rename would replace even a device such as /dev/null by a file.
+    if path.exists() && !path.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "exists and is not a regular file"));
+    }
+    Ok(path)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Creates a file in the directory of `path` that did not exist before, called `.name.process.number.tmp`.
+fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
     let mut number = 0;
     loop {
         let mut temporary = OsString::from(".");
         temporary.push(name);
         temporary.push(format!(".{}.{number}.tmp", std::process::id()));
-        let path = directory.join(temporary);
-        match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(file) => return Ok((file, path)),
+        let temporary = directory_of(path).join(temporary);
+        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+            Ok(file) => return Ok((file, temporary)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(error),
         }
@@ -103,6 +122,7 @@ mod tests {
         let path = directory.path().join("out");
         for bytes in [&b"first"[..], b"", b"a longer third"] {
             atomic_write(&path, bytes).unwrap();
+            check_writable(&path).unwrap();
             assert_eq!(fs::read(&path).unwrap(), bytes);
             assert_eq!(names(directory.path()), ["out"]);
         }
@@ -119,6 +139,8 @@ mod tests {
         for bad in ["sub", "missing/file", "old/file", "sub/..", ""] {
             let error = atomic_write(&directory.path().join(bad), b"new").unwrap_err();
             assert!(matches!(error.problem, Problem::Io(_)), "{bad:?}: {error}");
+            let foreseen = check_writable(&directory.path().join(bad)).unwrap_err();
+            assert_eq!(foreseen.to_string(), error.to_string(), "{bad:?}");
         }
         let too_long = directory.path().join("n".repeat(255));
         assert!(atomic_write(&too_long, b"new").is_err(), "the temporary name is longer than a name may be");
@@ -146,8 +168,8 @@ mod tests {
     #[test]
     fn temporary_names_do_not_collide() {
         let directory = tempfile::tempdir().unwrap();
-        let (_, first) = create_beside(directory.path(), "out".as_ref()).unwrap();
-        let (_, second) = create_beside(directory.path(), "out".as_ref()).unwrap();
+        let (_, first) = create_beside(&directory.path().join("out")).unwrap();
+        let (_, second) = create_beside(&directory.path().join("out")).unwrap();
         assert_ne!(first, second);
     }
 

@@ -26,34 +26,23 @@ impl Scaler {
     /// Gives each column of `data` mean 0 and standard deviation 1 (of the rows, not the estimate for a larger
     /// population). A constant column becomes 0.
     pub fn standard(data: &Dataset) -> Self {
-        Self::from_columns(data, |column| {
+        let columns = (0..data.cols).map(|col| {
+            let column = || data.features[col..].iter().step_by(data.cols).map(|&x| f64::from(x));
             // Differences to the first value keep a large common offset out of the sums, and are exactly 0 for a
             // constant column.
-            let count = column.len() as f64;
-            let mean = column.iter().map(|x| x - column[0]).sum::<f64>() / count;
-            let deviation = |x: &f64| x - column[0] - mean;
-            let variance = column.iter().map(|x| deviation(x) * deviation(x)).sum::<f64>() / count;
-            (column[0] + mean, variance.sqrt())
-        })
-    }
-
-    /// Maps each column of `data` to [0, 1]. A constant column becomes 0.
-    pub fn min_max(data: &Dataset) -> Self {
-        Self::from_columns(data, |column| {
-            let (low, high) = column.iter().fold((f64::MAX, f64::MIN), |(low, high), &x| (low.min(x), high.max(x)));
-            (low, high - low)
-        })
-    }
-
-    /// `shift_and_width` is given the values of a column. A width of 0 leaves the values unscaled.
-    fn from_columns(data: &Dataset, shift_and_width: impl Fn(&[f64]) -> (f64, f64)) -> Self {
-        let column =
-            |col| -> Vec<f64> { data.features[col..].iter().step_by(data.cols).copied().map(f64::from).collect() };
-        let columns = (0..data.cols).map(|col| {
-            let (shift, width) = shift_and_width(&column(col));
-            (shift, if width > 0.0 { 1.0 / width } else { 1.0 })
+            let (first, count) = (f64::from(data.features[col]), data.rows as f64);
+            let mean = column().map(|x| x - first).sum::<f64>() / count;
+            let deviation = |x: f64| x - first - mean;
+            let variance = column().map(|x| deviation(x) * deviation(x)).sum::<f64>() / count;
+            let factor = if variance > 0.0 { 1.0 / variance.sqrt() } else { 1.0 };
+            (first + mean, factor)
         });
         Scaler { columns: columns.collect() }
+    }
+
+    /// Multiplies each of `cols` columns by `factor`.
+    pub fn constant(cols: usize, factor: f64) -> Self {
+        Scaler { columns: vec![(0.0, factor); cols] }
     }
 
     /// Scales the features of `data` in place.
@@ -94,7 +83,6 @@ mod tests {
         let spread = 5.0f64.sqrt();
         let expected = [(0.0 - 5.0) / spread, (10.0 - 5.0) / spread].map(|x| x as f32);
         assert_eq!(scaled(&Scaler::standard(&training), &[0.0, 10.0]), expected);
-        assert_eq!(scaled(&Scaler::min_max(&training), &[2.0, 5.0, 8.0, 11.0]), [0.0, 0.5, 1.0, 1.5]);
     }
 
     /// The sum of equal numbers, divided by their count, need not be that number again; the difference must not be taken
@@ -103,9 +91,8 @@ mod tests {
     fn constant_columns_become_zero() {
         for value in [0.0, 0.1, -1e-30, 1e30, f32::MAX, f32::from_bits(1)] {
             let features = [value; 569];
-            for scaler in [Scaler::standard(&one_column(&features)), Scaler::min_max(&one_column(&features))] {
-                assert_eq!(scaled(&scaler, &features), [0.0; 569], "{value:e} by {scaler:?}");
-            }
+            let scaler = Scaler::standard(&one_column(&features));
+            assert_eq!(scaled(&scaler, &features), [0.0; 569], "{value:e} by {scaler:?}");
         }
     }
 
@@ -118,10 +105,10 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_and_left_alone() {
-        let scaler = Scaler::standard(&one_column(&[0.0, 1e-40]));
+        let scaler = Scaler::constant(1, 2.0);
         let mut data = one_column(&[1.0, f32::MAX]);
         let error = scaler.apply(&mut data).unwrap_err();
-        assert!(matches!(error, Error::NonFiniteInput { row: 0 | 1, column: 0, .. }), "{error}");
+        assert!(matches!(error, Error::NonFiniteInput { row: 1, column: 0, .. }), "{error}");
         assert_eq!(data.features(), [1.0, f32::MAX]);
 
         let mut wide = Dataset::with_labels(vec![0.0; 6], 2, vec![0; 3], 1).unwrap();
