@@ -103,15 +103,25 @@ fn data_that_is_not_finite_names_row_and_column() {
 }
 
 #[test]
-fn divergence_names_epoch_and_batch() {
+fn divergence_names_epoch_batch_and_layer() {
     let x = [1.0, 2.0, 3.0, 4.0, -5.0, 6.0];
-    let options = TrainOptions { batch_size: BatchSize::Rows(1), learning_rate: 1e30, ..Default::default() };
-    let mut model = Model::builder(2).linear(1, Activation::Identity).build().unwrap();
-    let error = Trainer::new(options).unwrap().fit(&mut model, &x, &[1.0f32, -1.0, 2.0][..]).unwrap_err();
-    let Error::NonFiniteLoss { epoch, batch, loss } = error else { panic!("{error}") };
+    let targets = [1.0f32, -1.0, 2.0];
+    let options = TrainOptions { batch_size: BatchSize::Rows(1), ..Default::default() };
+
+    let mut model = Model::builder(2).linear(1, Activation::Identity).linear(1, Activation::Identity).build().unwrap();
+    let trainer = Trainer::new(TrainOptions { learning_rate: 1e30, ..options }).unwrap();
+    let error = trainer.fit(&mut model, &x, &targets).unwrap_err();
+    let Error::NonFiniteLoss { epoch: 1, batch, layer: Some(layer), loss } = error else { panic!("{error}") };
     assert!(!loss.is_finite());
-    assert!(epoch == 1 && (2..=3).contains(&batch), "epoch {epoch}, batch {batch}");
-    assert_says(&error, &["epoch 1", &format!("batch {batch}"), "learning rate"]);
+    assert!((2..=3).contains(&batch) && layer <= 1, "batch {batch}, layer {layer}");
+    assert_says(&error, &["epoch 1", &format!("batch {batch}"), &format!("layer {layer}"), "learning rate"]);
+
+    // The weights of the second layer are so large that its outputs, and only they, overflow at once.
+    let mut model = Model::builder(2).linear(1, Activation::Identity).linear(1, Activation::Identity).build().unwrap();
+    model.set_parameter("0.weight", &[1, 2], &[1e10, 1e10]).unwrap();
+    model.set_parameter("1.weight", &[1, 1], &[1e38]).unwrap();
+    let error = Trainer::new(options).unwrap().fit(&mut model, &x, &targets).unwrap_err();
+    assert!(matches!(error, Error::NonFiniteLoss { epoch: 1, batch: 1, layer: Some(1), .. }), "{error}");
 }
 
 /// An infinite weight behind a ReLU that it turned off does not show in the loss.

@@ -4,7 +4,7 @@ use nn::{Activation, BatchSize, EpochReport, KernelSet, Loss, Model, TrainOption
 
 use crate::{bits, labels, uniform};
 
-/// Each product of a full batch is large enough for four threads; 300 rows leave a batch of 44.
+/// The products of a full batch in the hidden layers are large enough for four threads; 300 rows leave a batch of 44.
 const INPUTS: usize = 100;
 const ROWS: usize = 300;
 
