@@ -205,10 +205,10 @@ impl Trainer {
     /// - [`Error::NonFiniteLoss`], [`Error::NonFiniteParameter`] if training diverges; the model then holds the
     ///   parameters of that moment
     pub fn fit<'t>(&self, model: &mut Model, x: &[f32], targets: impl Into<Targets<'t>>) -> Result<TrainReport> {
-        self.fit_observed(model, x, targets, |_| ControlFlow::Continue(()))
+        self.fit_observed(model, x, targets, |_, _| ControlFlow::Continue(()))
     }
 
-    /// [`fit`](Self::fit), telling `observer` after each batch and each epoch, which can end the training.
+    /// [`fit`](Self::fit), showing `observer` the model after each batch and each epoch; it can end the training.
     ///
     /// # Errors
     /// Those of [`fit`](Self::fit).
@@ -217,7 +217,7 @@ impl Trainer {
         model: &mut Model,
         x: &[f32],
         targets: impl Into<Targets<'t>>,
-        mut observer: impl FnMut(Progress) -> ControlFlow<()> + Send,
+        mut observer: impl FnMut(&Model, Progress) -> ControlFlow<()> + Send,
     ) -> Result<TrainReport> {
         let rows = model.check_inputs(x)?;
         let targets = CheckedTargets::new(model.loss(), targets.into(), rows, model.outputs())?;
@@ -250,7 +250,7 @@ impl Run<'_> {
     fn fit(
         &mut self,
         model: &mut Model,
-        observer: &mut (impl FnMut(Progress) -> ControlFlow<()> + Send),
+        observer: &mut (impl FnMut(&Model, Progress) -> ControlFlow<()> + Send),
     ) -> Result<TrainReport> {
         let mut convergence = Convergence::new(self.options);
         let mut epochs = Vec::new();
@@ -261,7 +261,7 @@ impl Run<'_> {
             self.epoch += 1;
             let Some(report) = self.epoch(model, observer)? else { break StopReason::Stopped };
             epochs.push(report);
-            if observer(Progress::Epoch(report)).is_break() {
+            if observer(model, Progress::Epoch(report)).is_break() {
                 break StopReason::Stopped;
             }
             if convergence.is_reached(report.loss) {
@@ -277,7 +277,7 @@ impl Run<'_> {
     fn epoch(
         &mut self,
         model: &mut Model,
-        observer: &mut (impl FnMut(Progress) -> ControlFlow<()> + Send),
+        observer: &mut (impl FnMut(&Model, Progress) -> ControlFlow<()> + Send),
     ) -> Result<Option<EpochReport>> {
         let sgd = self.options.sgd();
         let (rows, batches, epoch) = (self.batches.rows(), self.batches.len(), self.epoch);
@@ -297,7 +297,7 @@ impl Run<'_> {
             let kernels = model.kernels();
             sgd.update(kernels, model.arena_mut(), self.plan.gradients());
 
-            if observer(Progress::Batch(BatchReport { epoch, batch, batches, loss })).is_break() {
+            if observer(model, Progress::Batch(BatchReport { epoch, batch, batches, loss })).is_break() {
                 return Ok(None);
             }
         }

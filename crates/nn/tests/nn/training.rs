@@ -111,7 +111,7 @@ fn the_batch_size_sets_the_number_of_updates() {
         let mut model = Model::builder(3).linear(1, Activation::Identity).build().unwrap();
         let trainer = Trainer::new(TrainOptions { batch_size, max_epochs: 2, ..Default::default() }).unwrap();
         let mut seen = Vec::new();
-        let observer = |progress| {
+        let observer = |_: &Model, progress| {
             if let Progress::Batch(batch) = progress {
                 assert!(batch.loss.is_finite());
                 seen.push((batch.epoch, batch.batch, batch.batches));
@@ -166,7 +166,7 @@ fn the_observer_can_stop_after_an_epoch_and_within_one() {
     let train = |stop: fn(Progress) -> bool| {
         let mut model = Model::builder(3).linear(1, Activation::Identity).build().unwrap();
         let mut updates = 0;
-        let observer = |progress| {
+        let observer = |_: &Model, progress| {
             updates += usize::from(matches!(progress, Progress::Batch(_)));
             if stop(progress) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
