@@ -9,8 +9,15 @@ use kernels::Activation;
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a call was refused or a training run was given up. Rows and columns count from 0; epochs and batches from
-/// 1; places in files as [`Place`](crate::file::Place) says.
+/// What helps when training diverges.
+const DIVERGED: &str = "try a lower learning rate or standardised inputs";
+
+fn from_layer(layer: Option<usize>) -> String {
+    layer.map_or(String::new(), |layer| format!(", from layer {layer} on"))
+}
+
+/// Why a call was refused or a training run was given up. Rows and columns count from 0; epochs and batches from 1;
+/// places in files as [`Place`](crate::file::Place) says.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -84,18 +91,21 @@ pub enum Error {
 
     /// The loss became NaN or infinite: the learning rate is too high or the data has a wild scale. The model holds the
     /// parameters with which this batch was computed.
-    #[error("the loss is {loss} in epoch {epoch}, batch {batch}: try a lower learning rate or standardised inputs")]
+    #[error("the loss is {loss} in epoch {epoch}, batch {batch}{}: {DIVERGED}", from_layer(*layer))]
     NonFiniteLoss {
         /// The epoch, counted from 1.
         epoch: usize,
         /// The batch within the epoch, counted from 1.
         batch: usize,
+        /// The first layer whose outputs are not finite, as an index into [`Model::layers`](crate::Model::layers); `None`
+        /// where only the loss is not.
+        layer: Option<usize>,
         /// The loss.
         loss: f64,
     },
 
     /// An update made a parameter NaN or infinite.
-    #[error("{parameter} has {value} after epoch {epoch}: try a lower learning rate or standardised inputs")]
+    #[error("{parameter} has {value} after epoch {epoch}: {DIVERGED}")]
     NonFiniteParameter {
         /// The name of the parameter, such as `0.weight`.
         parameter: String,

@@ -37,7 +37,7 @@ pub struct GradientReport {
     pub kinks: usize,
 }
 
-/// Compares every gradient of the cost of a batch, `x` [rows][inputs], as training computes it, with the central
+/// Compares every gradient of the cost of a batch `x`, `[rows][inputs]`, as training computes it, with the central
 /// differences of the cost computed in f64. That takes two passes for each parameter, so it is for small models.
 ///
 /// ```

@@ -23,7 +23,7 @@ pub struct Evaluation {
 }
 
 impl Model {
-    /// The outputs of the last layer, [rows][outputs], for `x`, [rows][inputs]. For the classification losses these are
+    /// The outputs of the last layer, `[rows][outputs]`, for `x`, `[rows][inputs]`. For the classification losses these are
     /// logits.
     ///
     /// # Errors

@@ -96,29 +96,29 @@ pub enum Targets<'a> {
     Values(&'a [f32]),
 }
 
-impl<'a> From<&'a [u32]> for Targets<'a> {
-    fn from(labels: &'a [u32]) -> Self {
-        Targets::Labels(labels)
-    }
-}
+macro_rules! targets_from {
+    ($kind:ident, $element:ty) => {
+        impl<'a> From<&'a [$element]> for Targets<'a> {
+            fn from(targets: &'a [$element]) -> Self {
+                Targets::$kind(targets)
+            }
+        }
 
-impl<'a> From<&'a [f32]> for Targets<'a> {
-    fn from(values: &'a [f32]) -> Self {
-        Targets::Values(values)
-    }
-}
+        impl<'a, const N: usize> From<&'a [$element; N]> for Targets<'a> {
+            fn from(targets: &'a [$element; N]) -> Self {
+                Targets::$kind(targets)
+            }
+        }
 
-impl<'a> From<&'a Vec<u32>> for Targets<'a> {
-    fn from(labels: &'a Vec<u32>) -> Self {
-        Targets::Labels(labels)
-    }
+        impl<'a> From<&'a Vec<$element>> for Targets<'a> {
+            fn from(targets: &'a Vec<$element>) -> Self {
+                Targets::$kind(targets)
+            }
+        }
+    };
 }
-
-impl<'a> From<&'a Vec<f32>> for Targets<'a> {
-    fn from(values: &'a Vec<f32>) -> Self {
-        Targets::Values(values)
-    }
-}
+targets_from!(Labels, u32);
+targets_from!(Values, f32);
 
 /// Targets of the kind that the loss takes, all of them checked.
 pub(crate) enum CheckedTargets<'a> {

@@ -64,12 +64,12 @@ pub(crate) struct LayerLayout {
 #[derive(Clone, Debug)]
 pub(crate) struct ParamLayout {
     pub(crate) name: String,
-    /// The shape that files show: [outputs, inputs] for a weight, [outputs] for a bias.
+    /// The shape that files show: `[outputs, inputs]` for a weight, `[outputs]` for a bias.
     pub(crate) shape: Vec<usize>,
     pub(crate) range: Range<usize>,
 }
 
-/// The table of an arena: for each layer its weight as [inputs][outputs] and its bias. Parameters, gradients and the
+/// The table of an arena: for each layer its weight as `[inputs][outputs]` and its bias. Parameters, gradients and the
 /// state of optimisers share it, so an update is one pass over arenas of the same length. The few elements that pad a
 /// parameter to whole cache lines are 0 and stay 0.
 #[derive(Clone, Debug, Default)]
@@ -120,7 +120,7 @@ impl<'a> Parameter<'a> {
         self.name
     }
 
-    /// [outputs, inputs] for a weight, [outputs] for a bias.
+    /// `[outputs, inputs]` for a weight, `[outputs]` for a bias.
     pub fn shape(&self) -> &'a [usize] {
         self.shape
     }
@@ -133,7 +133,7 @@ impl<'a> Parameter<'a> {
         (0..memory.len()).map(move |i| memory[i % cols * rows + i / cols])
     }
 
-    /// The values as they lie in memory: a weight is [inputs][outputs], the transpose of [`shape`](Self::shape).
+    /// The values as they lie in memory: a weight is `[inputs][outputs]`, the transpose of [`shape`](Self::shape).
     pub fn as_slice(&self) -> &'a [f32] {
         self.memory
     }

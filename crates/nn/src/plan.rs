@@ -2,6 +2,7 @@
 
 use kernels::{MatMut, MatRef};
 
+use crate::check;
 use crate::error::{Error, Result};
 use crate::layers::activation::activation_backward;
 use crate::layers::linear::{linear_backward_input, linear_backward_params, linear_forward};
@@ -20,7 +21,7 @@ impl Activations {
         Ok(Activations { outputs: model.layers().iter().map(zeros).collect::<Result<_>>()? })
     }
 
-    /// The outputs of the last layer, [rows][outputs], for `x` [rows][inputs].
+    /// The outputs of the last layer, `[rows][outputs]`, for `x` `[rows][inputs]`.
     pub(crate) fn forward(&mut self, model: &Model, x: &[f32]) -> &[f32] {
         let rows = x.len() / model.inputs();
         for (number, layer) in model.layers().iter().enumerate() {
@@ -103,6 +104,12 @@ impl Plan {
     pub(crate) fn count_correct(&mut self, model: &Model, rows: usize, targets: Targets<'_>) -> usize {
         let outputs = self.activations.output(model, model.layers().len() - 1, rows);
         model.loss().count_correct(model.kernels(), model.outputs(), outputs, targets, &mut self.classes[..rows])
+    }
+
+    /// The first layer that returned NaN or an infinity in the last pass, over `rows` rows.
+    pub(crate) fn first_non_finite_layer(&self, model: &Model, rows: usize) -> Option<usize> {
+        let outputs = |layer| self.activations.output(model, layer, rows);
+        (0..model.layers().len()).find(|&layer| check::first_non_finite(outputs(layer)).is_some())
     }
 
     /// The gradients of the parameters, in the layout of the model.

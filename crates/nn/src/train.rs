@@ -196,7 +196,7 @@ impl Trainer {
         &self.pool
     }
 
-    /// Trains `model` on `x`, [rows][inputs], until it has converged or `max_epochs` are done.
+    /// Trains `model` on `x`, `[rows][inputs]`, until it has converged or `max_epochs` are done.
     ///
     /// # Errors
     /// - [`Error::EmptyData`], [`Error::ShapeMismatch`], [`Error::NonFiniteInput`], [`Error::TargetKind`],
@@ -289,7 +289,8 @@ impl Run<'_> {
             let batch_rows = x.len() / model.inputs();
             let loss = self.plan.forward_backward(model, x, targets);
             if !loss.is_finite() {
-                return Err(Error::NonFiniteLoss { epoch, batch, loss });
+                let layer = self.plan.first_non_finite_layer(model, batch_rows);
+                return Err(Error::NonFiniteLoss { epoch, batch, layer, loss });
             }
             sum += loss * batch_rows as f64;
             correct += self.plan.count_correct(model, batch_rows, targets);

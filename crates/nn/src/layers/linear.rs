@@ -1,6 +1,6 @@
 //! The linear layer with its activation: `y = activation(x W + b)`.
 //!
-//! Shapes: x is [rows][inputs], W [inputs][outputs], b [outputs], y [rows][outputs].
+//! Shapes: x is `[rows][inputs]`, W `[inputs][outputs]`, b `[outputs]`, y `[rows][outputs]`.
 
 use kernels::{Activation, Epilogue, GemmOptions, KernelSet, MatMut, MatRef};
 
@@ -42,7 +42,7 @@ pub(crate) fn linear_forward(
     kernels.gemm(1.0, x, params.weight, 0.0, y, &GemmOptions { epilogue, ..GemmOptions::default() });
 }
 
-/// The gradients of the parameters from `d_z` [rows][outputs], the gradient of the logits `z = x W + b`:
+/// The gradients of the parameters from `d_z` `[rows][outputs]`, the gradient of the logits `z = x W + b`:
 /// `d_weight = xᵀ d_z`, `d_bias[j] = Σ_i d_z[i][j]`.
 pub(crate) fn linear_backward_params(kernels: &KernelSet, x: MatRef<'_, f32>, d_z: &[f32], grads: LinearGrads<'_>) {
     let outputs = grads.d_bias.len();
