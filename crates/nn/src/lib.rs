@@ -1,2 +1,55 @@
+//! Training of dense models on CPUs: layers, losses, backpropagation, stochastic gradient descent.
+//!
+//! ```
+//! use nn::{Activation, Loss, Model, TrainOptions, Trainer};
+//!
+//! # fn main() -> nn::Result<()> {
+//! // Exclusive or: four rows of two inputs, and the class of each.
+//! let x = [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0];
+//! let labels = [0, 1, 1, 0];
+//!
+//! let mut model = Model::builder(2)
+//!     .linear(8, Activation::Tanh)
+//!     .linear(2, Activation::Identity)
+//!     .loss(Loss::SoftmaxCrossEntropy)
+//!     .seed(42)
+//!     .build()?;
+//! let trainer = Trainer::new(TrainOptions { learning_rate: 0.5, max_epochs: 1000, ..TrainOptions::default() })?;
+//! let report = trainer.fit(&mut model, &x, &labels)?;
+//!
+//! println!("{:?} after {} epochs", report.stop, report.epochs.len());
+//! assert_eq!(model.predict_classes(&x)?, labels);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The same seed gives the same weights bit for bit, on any number of threads and on every instruction set. Whatever a
+//! user feeds in, the answer is a value or an [`Error`], never a panic. After a [`Trainer`] has planned its memory, its
+//! steps allocate none.
 #![forbid(unsafe_code)]
-//! Training of dense models on CPUs.
+
+mod batches;
+mod check;
+pub mod checkpoint;
+pub mod data;
+mod error;
+pub mod file;
+pub mod gradcheck;
+mod inference;
+mod layers;
+mod losses;
+mod model;
+mod optim;
+mod params;
+mod plan;
+pub mod random;
+mod train;
+
+pub use error::{Error, Result};
+pub use inference::Evaluation;
+pub use kernels::{Activation, Isa, KernelSet, ThreadPool};
+pub use layers::Linear;
+pub use losses::{Loss, Targets};
+pub use model::{Model, ModelBuilder};
+pub use params::Parameter;
+pub use train::{BatchReport, BatchSize, EpochReport, Progress, StopReason, TrainOptions, TrainReport, Trainer};

@@ -1,0 +1,110 @@
+//! Cuts a data set into batches, in a new order each epoch.
+
+use crate::error::{Error, Result};
+use crate::losses::{CheckedTargets, Targets};
+use crate::model::Model;
+use crate::params::Buffer;
+use crate::random::{Purpose, Stream};
+
+/// The batches of a checked data set.
+pub(crate) struct Batches<'a> {
+    x: &'a [f32],
+    targets: CheckedTargets<'a>,
+    rows: usize,
+    inputs: usize,
+    outputs: usize,
+    batch_rows: usize,
+    shuffled: Option<Shuffled>,
+}
+
+/// The order of the rows, and the rows of one batch gathered from all over the data.
+struct Shuffled {
+    order: Vec<usize>,
+    x: Buffer,
+    targets: GatheredTargets,
+}
+
+enum GatheredTargets {
+    Labels(Vec<u32>),
+    Values(Buffer),
+}
+
+impl<'a> Batches<'a> {
+    pub(crate) fn new(
+        x: &'a [f32],
+        targets: CheckedTargets<'a>,
+        model: &Model,
+        batch_rows: usize,
+        shuffle: bool,
+    ) -> Result<Self> {
+        let (inputs, outputs) = (model.inputs(), model.outputs());
+        let rows = x.len() / inputs;
+        // A batch of all rows is the same in any order, up to rounding.
+        let shuffled = if shuffle && batch_rows < rows {
+            let mut order = Vec::new();
+            let out_of_memory = |_| Error::OutOfMemory { what: "the order of the rows", rows, cols: 2 };
+            order.try_reserve_exact(rows).map_err(out_of_memory)?;
+            order.resize(rows, 0);
+            let targets = match targets {
+                CheckedTargets::Labels(_) => GatheredTargets::Labels(vec![0; batch_rows]),
+                CheckedTargets::Values(_) => {
+                    GatheredTargets::Values(Buffer::zeros("a batch of targets", batch_rows, outputs)?)
+                }
+            };
+            Some(Shuffled { order, x: Buffer::zeros("a batch of data", batch_rows, inputs)?, targets })
+        } else {
+            None
+        };
+        Ok(Batches { x, targets, rows, inputs, outputs, batch_rows, shuffled })
+    }
+
+    /// How many batches an epoch has.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.div_ceil(self.batch_rows)
+    }
+
+    /// How many rows an epoch has.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Draws the order of an epoch, from no state but its number.
+    pub(crate) fn start_epoch(&mut self, seed: u64, epoch: u64) {
+        if let Some(Shuffled { order, .. }) = &mut self.shuffled {
+            order.iter_mut().enumerate().for_each(|(row, place)| *place = row);
+            Stream::new(seed, Purpose::Shuffle, epoch).shuffle(order);
+        }
+    }
+
+    /// Batch number `batch` of the epoch, counted from 0.
+    pub(crate) fn get(&mut self, batch: usize) -> (&[f32], Targets<'_>) {
+        let from = batch * self.batch_rows;
+        let to = self.rows.min(from + self.batch_rows);
+        match &mut self.shuffled {
+            None => (&self.x[from * self.inputs..to * self.inputs], self.targets.rows(from, to, self.outputs)),
+            Some(Shuffled { order, x, targets }) => {
+                let order = &order[from..to];
+                let x = gather(self.x, order, self.inputs, x.as_mut_slice());
+                let targets = match (&self.targets, targets) {
+                    (CheckedTargets::Labels(labels), GatheredTargets::Labels(gathered)) => {
+                        Targets::Labels(gather(labels, order, 1, gathered))
+                    }
+                    (CheckedTargets::Values(values), GatheredTargets::Values(gathered)) => {
+                        Targets::Values(gather(values, order, self.outputs, gathered.as_mut_slice()))
+                    }
+                    _ => unreachable!("the gathered targets are of the kind of the targets"),
+                };
+                (x, targets)
+            }
+        }
+    }
+}
+
+/// Copies the rows `order`, of `cols` elements each, to the start of `to` and returns them.
+fn gather<'a, T: Copy>(from: &[T], order: &[usize], cols: usize, to: &'a mut [T]) -> &'a [T] {
+    let to = &mut to[..order.len() * cols];
+    for (row, out) in order.iter().zip(to.chunks_exact_mut(cols)) {
+        out.copy_from_slice(&from[row * cols..][..cols]);
+    }
+    to
+}

@@ -1,0 +1,170 @@
+//! What can go wrong, with the numbers that say where.
+
+use std::io;
+
+use crate::file::FileError;
+use crate::losses::Loss;
+use kernels::Activation;
+
+/// The result of everything here that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What helps when training diverges.
+const DIVERGED: &str = "try a lower learning rate or standardised inputs";
+
+fn from_layer(layer: Option<usize>) -> String {
+    layer.map_or(String::new(), |layer| format!(", from layer {layer} on"))
+}
+
+/// Why a call was refused or a training run was given up. Rows and columns count from 0; epochs and batches from 1;
+/// places in files as [`Place`](crate::file::Place) says.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Two shapes do not fit. A shape of one number is a length that is not a whole number of rows.
+    #[error("{what} has shape {actual:?}, expected {expected:?}")]
+    ShapeMismatch {
+        /// What has the wrong shape.
+        what: String,
+        /// The shape that would fit.
+        expected: Vec<usize>,
+        /// The shape that was given.
+        actual: Vec<usize>,
+    },
+
+    /// There is nothing to learn from or to judge by.
+    #[error("the data set has no rows")]
+    EmptyData,
+
+    /// A label that names no class.
+    #[error("row {row} has label {label}, but there are {classes} classes: 0 to {}", classes.saturating_sub(1))]
+    LabelOutOfRange {
+        /// The row of the label.
+        row: usize,
+        /// The label.
+        label: u32,
+        /// How many classes there are.
+        classes: usize,
+    },
+
+    /// A target of binary cross-entropy that is not a probability.
+    #[error("target {value} in row {row}, column {column} is not between 0 and 1")]
+    TargetOutOfRange {
+        /// The row of the target.
+        row: usize,
+        /// The column of the target.
+        column: usize,
+        /// The target.
+        value: f32,
+    },
+
+    /// The loss cannot be computed from targets of this kind.
+    #[error("{loss} takes {expected}, got {actual}")]
+    TargetKind {
+        /// The loss of the model.
+        loss: Loss,
+        /// The targets that it takes.
+        expected: &'static str,
+        /// The targets that were given.
+        actual: &'static str,
+    },
+
+    /// Probabilities or classes were asked of a model that has none.
+    #[error("a model trained for {loss} has no classes")]
+    NotAClassifier {
+        /// The loss of the model.
+        loss: Loss,
+    },
+
+    /// NaN or an infinity in the data.
+    #[error("{what} has {value} in row {row}, column {column}")]
+    NonFiniteInput {
+        /// Which of the inputs.
+        what: &'static str,
+        /// The row of the value.
+        row: usize,
+        /// The column of the value.
+        column: usize,
+        /// The value.
+        value: f32,
+    },
+
+    /// The loss became NaN or infinite: the learning rate is too high or the data has a wild scale. The model holds the
+    /// parameters with which this batch was computed.
+    #[error("the loss is {loss} in epoch {epoch}, batch {batch}{}: {DIVERGED}", from_layer(*layer))]
+    NonFiniteLoss {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The batch within the epoch, counted from 1.
+        batch: usize,
+        /// The first layer whose outputs are not finite, as an index into [`Model::layers`](crate::Model::layers); `None`
+        /// where only the loss is not.
+        layer: Option<usize>,
+        /// The loss.
+        loss: f64,
+    },
+
+    /// An update made a parameter NaN or infinite.
+    #[error("{parameter} has {value} after epoch {epoch}: {DIVERGED}")]
+    NonFiniteParameter {
+        /// The name of the parameter, such as `0.weight`.
+        parameter: String,
+        /// The value.
+        value: f32,
+        /// The epoch after which it was seen, counted from 1.
+        epoch: usize,
+    },
+
+    /// A setting outside its range.
+    #[error("{name} is {value}, it must be {allowed}")]
+    InvalidHyperParameter {
+        /// The name of the setting.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What would be accepted.
+        allowed: &'static str,
+    },
+
+    /// A loss that applies the last activation itself was given a model that applies one too.
+    #[error("{loss} takes logits: the last layer must have no activation, it has {activation:?}")]
+    LogitsExpected {
+        /// The loss of the model.
+        loss: Loss,
+        /// The activation of the last layer.
+        activation: Activation,
+    },
+
+    /// The model has no parameter of this name.
+    #[error("the model has no parameter {name:?}, its parameters are {known:?}")]
+    UnknownParameter {
+        /// The name that was asked for.
+        name: String,
+        /// The names of the model's parameters.
+        known: Vec<String>,
+    },
+
+    /// More elements than memory, or than a count can hold.
+    #[error("no memory for {what}: {rows} x {cols} values of 32 bits")]
+    OutOfMemory {
+        /// What was to be stored.
+        what: &'static str,
+        /// Its rows.
+        rows: usize,
+        /// Its columns.
+        cols: usize,
+    },
+
+    /// The threads could not be started.
+    #[error("{threads} threads cannot be started")]
+    ThreadPool {
+        /// How many were asked for; 0 means one for each core.
+        threads: usize,
+        /// What the operating system says.
+        source: io::Error,
+    },
+
+    /// A file could not be read or written, or does not hold what it should.
+    #[error(transparent)]
+    File(#[from] FileError),
+}

@@ -1,0 +1,135 @@
+//! What a model says about rows, and how well: in blocks of rows, so that memory is bounded for any number of them.
+
+use kernels::Function;
+
+use crate::check;
+use crate::error::{Error, Result};
+use crate::losses::{CheckedTargets, Loss, Targets};
+use crate::model::Model;
+use crate::params::Buffer;
+use crate::plan::Activations;
+
+/// Rows computed at a time. A constant, so that sums over blocks do not depend on the machine.
+const BLOCK: usize = 256;
+
+/// How well a model does on data.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evaluation {
+    /// The cost `1/m Σ L`.
+    pub loss: f64,
+    /// The share of right answers in 0 to 1, for classification: rows whose largest logit is the label's or, for binary
+    /// cross-entropy, logits on their target's side of 0.
+    pub accuracy: Option<f64>,
+}
+
+impl Model {
+    /// The outputs of the last layer, `[rows][outputs]`, for `x`, `[rows][inputs]`. For the classification losses these are
+    /// logits.
+    ///
+    /// # Errors
+    /// - [`Error::ShapeMismatch`] unless `x` is a whole number of rows; [`Error::EmptyData`] for none
+    /// - [`Error::NonFiniteInput`] for NaN or an infinity in `x`
+    /// - [`Error::OutOfMemory`]
+    pub fn predict(&self, x: &[f32]) -> Result<Vec<f32>> {
+        let (rows, outputs) = (self.check_inputs(x)?, self.outputs());
+        let mut predictions = reserve("the predictions", rows, outputs)?;
+        self.for_each_block(x, |_, block| predictions.extend_from_slice(block))?;
+        Ok(predictions)
+    }
+
+    /// The probability of each class: the softmax of the logits for softmax cross-entropy, their sigmoid, the probability
+    /// of 1, for binary cross-entropy.
+    ///
+    /// # Errors
+    /// Those of [`predict`](Self::predict), and [`Error::TargetKind`] for a model that is not a classifier.
+    pub fn predict_proba(&self, x: &[f32]) -> Result<Vec<f32>> {
+        self.check_classifier()?;
+        let logits = self.predict(x)?;
+        let mut probabilities = reserve("the probabilities", logits.len() / self.outputs(), self.outputs())?;
+        probabilities.resize(logits.len(), 0.0);
+        match self.loss() {
+            Loss::SoftmaxCrossEntropy => self.kernels().softmax(self.outputs(), &logits, &mut probabilities),
+            _ => self.kernels().map(Function::Sigmoid, &logits, &mut probabilities),
+        }
+        Ok(probabilities)
+    }
+
+    /// The most likely class: for softmax cross-entropy one for each row, the first of equals; for binary cross-entropy 0
+    /// or 1 for each output of each row.
+    ///
+    /// # Errors
+    /// Those of [`predict_proba`](Self::predict_proba).
+    pub fn predict_classes(&self, x: &[f32]) -> Result<Vec<u32>> {
+        self.check_classifier()?;
+        let (rows, outputs) = (self.check_inputs(x)?, self.outputs());
+        let mut classes = reserve("the classes", rows, self.loss().judged_per_row(outputs))?;
+        self.for_each_block(x, |_, block| match self.loss() {
+            Loss::SoftmaxCrossEntropy => {
+                let start = classes.len();
+                classes.resize(start + block.len() / outputs, 0);
+                self.kernels().argmax(outputs, block, &mut classes[start..]);
+            }
+            _ => classes.extend(block.iter().map(|&logit| u32::from(logit > 0.0))),
+        })?;
+        Ok(classes)
+    }
+
+    /// Loss and accuracy on data, such as data held out from training.
+    ///
+    /// # Errors
+    /// Those of [`predict`](Self::predict), and what does not fit in the targets: [`Error::TargetKind`],
+    /// [`Error::ShapeMismatch`], [`Error::LabelOutOfRange`], [`Error::TargetOutOfRange`], [`Error::NonFiniteInput`].
+    pub fn evaluate<'t>(&self, x: &[f32], targets: impl Into<Targets<'t>>) -> Result<Evaluation> {
+        let (rows, outputs) = (self.check_inputs(x)?, self.outputs());
+        let targets = CheckedTargets::new(self.loss(), targets.into(), rows, outputs)?;
+        let mut d_outputs = Buffer::zeros("the gradients of the outputs", rows.min(BLOCK), outputs)?;
+        let mut classes = [0; BLOCK];
+        let (mut sum, mut correct) = (0.0, 0);
+        self.for_each_block(x, |first, block| {
+            let rows = block.len() / outputs;
+            let targets = targets.rows(first, first + rows, outputs);
+            let d_outputs = &mut d_outputs.as_mut_slice()[..block.len()];
+            let cost = self.loss().forward_backward(self.kernels(), outputs, block, targets, d_outputs);
+            sum += cost * rows as f64;
+            correct += self.loss().count_correct(self.kernels(), outputs, block, targets, &mut classes[..rows]);
+        })?;
+        let judged = rows as f64 * self.loss().judged_per_row(outputs) as f64;
+        let accuracy = self.loss().is_classification().then(|| correct as f64 / judged);
+        Ok(Evaluation { loss: sum / rows as f64, accuracy })
+    }
+
+    /// The number of rows of `x`, all of them finite.
+    pub(crate) fn check_inputs(&self, x: &[f32]) -> Result<usize> {
+        let rows = check::rows("the data", x, self.inputs(), None)?;
+        check::finite("the data", x, self.inputs())?;
+        Ok(rows)
+    }
+
+    fn check_classifier(&self) -> Result<()> {
+        match self.loss().is_classification() {
+            true => Ok(()),
+            false => Err(Error::NotAClassifier { loss: self.loss() }),
+        }
+    }
+
+    /// Calls `each` with the number of a block's first row and the outputs of its rows.
+    fn for_each_block(&self, x: &[f32], mut each: impl FnMut(usize, &[f32])) -> Result<()> {
+        let rows = x.len() / self.inputs();
+        let mut activations = Activations::new(self, rows.min(BLOCK))?;
+        let mut first = 0;
+        while first < rows {
+            let end = rows.min(first + BLOCK);
+            each(first, activations.forward(self, &x[first * self.inputs()..end * self.inputs()]));
+            first = end;
+        }
+        Ok(())
+    }
+}
+
+/// An empty vector with room for `rows * cols` elements.
+fn reserve<T>(what: &'static str, rows: usize, cols: usize) -> Result<Vec<T>> {
+    let out_of_memory = || Error::OutOfMemory { what, rows, cols };
+    let mut values = Vec::new();
+    values.try_reserve_exact(rows.checked_mul(cols).ok_or_else(out_of_memory)?).map_err(|_| out_of_memory())?;
+    Ok(values)
+}

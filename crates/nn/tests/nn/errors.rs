@@ -1,0 +1,179 @@
+//! Whatever a user feeds in: an error that says where, and a model as it was.
+
+use nn::{Activation, BatchSize, Error, Loss, Model, Targets, TrainOptions, Trainer};
+
+use crate::bits;
+
+fn model(loss: Loss, outputs: usize) -> Model {
+    Model::builder(2).linear(3, Activation::Relu).linear(outputs, Activation::Identity).loss(loss).build().unwrap()
+}
+
+/// The error of training and of evaluation, which must agree, where the model must not change.
+#[track_caller]
+fn refused(mut model: Model, x: &[f32], targets: Targets<'_>) -> Error {
+    let before = bits(&model);
+    let error = Trainer::new(TrainOptions::default()).unwrap().fit(&mut model, x, targets).unwrap_err();
+    assert_eq!(bits(&model), before, "{error}");
+    assert_eq!(model.evaluate(x, targets).unwrap_err().to_string(), error.to_string());
+    error
+}
+
+#[track_caller]
+fn assert_says(error: &Error, parts: &[&str]) {
+    let message = error.to_string();
+    for part in parts {
+        assert!(message.contains(part), "{message:?} does not say {part:?}");
+    }
+}
+
+#[test]
+fn shapes_name_both_sides() {
+    let classifier = || model(Loss::SoftmaxCrossEntropy, 3);
+    let error = refused(classifier(), &[1.0; 5], Targets::Labels(&[0, 1]));
+    assert!(matches!(&error, Error::ShapeMismatch { expected, actual, .. } if expected == &[2, 2] && actual == &[5]));
+    assert_says(&error, &["data", "[2, 2]", "[5]"]);
+
+    let error = refused(classifier(), &[1.0; 6], Targets::Labels(&[0, 1]));
+    assert_says(&error, &["labels", "[3]", "[2]"]);
+    let error = refused(model(Loss::Mse, 2), &[1.0; 6], Targets::Values(&[0.0; 4]));
+    assert_says(&error, &["targets", "[3, 2]", "[2, 2]"]);
+    let error = refused(model(Loss::Mse, 2), &[1.0; 6], Targets::Values(&[0.0; 7]));
+    assert_says(&error, &["targets", "[3, 2]", "[7]"]);
+
+    let mut model = classifier();
+    let error = model.set_parameter("0.weight", &[2, 3], &[0.0; 6]).unwrap_err();
+    assert_says(&error, &["0.weight", "[3, 2]", "[2, 3]"]);
+    let error = model.set_parameter("0.weight", &[3, 2], &[0.0; 5]).unwrap_err();
+    assert_says(&error, &["0.weight", "[3, 2]", "[5]"]);
+    let error = model.set_parameter("1.weight", &[3, 2], &[0.0; 6]).unwrap_err();
+    assert_says(&error, &["1.weight", "0.weight", "2.bias"]);
+    let error = model.set_parameter("0.weight", &[3, 2], &[0.0, 0.0, 0.0, f32::NAN, 0.0, 0.0]).unwrap_err();
+    assert_says(&error, &["NaN", "row 1, column 1"]);
+}
+
+#[test]
+fn an_empty_data_set_is_refused() {
+    for (loss, targets) in [
+        (Loss::Mse, Targets::Values(&[])),
+        (Loss::BceWithLogits, Targets::Values(&[])),
+        (Loss::SoftmaxCrossEntropy, Targets::Labels(&[])),
+    ] {
+        let error = refused(model(loss, 3), &[], targets);
+        assert!(matches!(error, Error::EmptyData), "{error}");
+    }
+    assert!(matches!(model(Loss::Mse, 1).predict(&[]).unwrap_err(), Error::EmptyData));
+}
+
+#[test]
+fn labels_and_probabilities_out_of_range_name_their_row() {
+    let error = refused(model(Loss::SoftmaxCrossEntropy, 3), &[1.0; 6], Targets::Labels(&[0, 2, 3]));
+    assert!(matches!(error, Error::LabelOutOfRange { row: 2, label: 3, classes: 3 }));
+    assert_says(&error, &["row 2", "label 3", "3 classes", "0 to 2"]);
+    let error = refused(model(Loss::BceWithLogits, 1), &[1.0; 6], Targets::Labels(&[0, u32::MAX, 1]));
+    assert_says(&error, &["row 1", "4294967295", "2 classes"]);
+    let error = refused(model(Loss::BceWithLogits, 2), &[1.0; 4], Targets::Values(&[0.0, 1.0, 0.5, 1.5]));
+    assert!(matches!(error, Error::TargetOutOfRange { row: 1, column: 1, value: 1.5 }));
+    assert_says(&error, &["1.5", "row 1, column 1", "between 0 and 1"]);
+}
+
+#[test]
+fn targets_of_the_wrong_kind_are_refused() {
+    let error = refused(model(Loss::Mse, 1), &[1.0; 4], Targets::Labels(&[0, 1]));
+    assert_says(&error, &["squared error", "values", "labels"]);
+    let error = refused(model(Loss::SoftmaxCrossEntropy, 2), &[1.0; 4], Targets::Values(&[0.0; 4]));
+    assert_says(&error, &["softmax cross-entropy", "labels", "values"]);
+    let error = refused(model(Loss::BceWithLogits, 2), &[1.0; 4], Targets::Labels(&[0, 1]));
+    assert_says(&error, &["binary cross-entropy", "several outputs"]);
+}
+
+#[test]
+fn data_that_is_not_finite_names_row_and_column() {
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let x = [0.0, 1.0, 2.0, value, 4.0, 5.0];
+        let error = refused(model(Loss::SoftmaxCrossEntropy, 3), &x, Targets::Labels(&[0, 1, 2]));
+        assert!(matches!(error, Error::NonFiniteInput { row: 1, column: 1, .. }));
+        assert_says(&error, &["data", &value.to_string(), "row 1, column 1"]);
+        let error = model(Loss::Mse, 1).predict(&x).unwrap_err();
+        assert_says(&error, &["row 1, column 1"]);
+        for loss in [Loss::Mse, Loss::BceWithLogits] {
+            let error = refused(model(loss, 1), &[0.0; 6], Targets::Values(&[0.0, 1.0, value]));
+            assert_says(&error, &["targets", &value.to_string(), "row 2, column 0"]);
+        }
+    }
+}
+
+#[test]
+fn divergence_names_epoch_batch_and_layer() {
+    let x = [1.0, 2.0, 3.0, 4.0, -5.0, 6.0];
+    let targets = [1.0f32, -1.0, 2.0];
+    let options = TrainOptions { batch_size: BatchSize::Rows(1), ..Default::default() };
+
+    let mut model = Model::builder(2).linear(1, Activation::Identity).linear(1, Activation::Identity).build().unwrap();
+    let trainer = Trainer::new(TrainOptions { learning_rate: 1e30, ..options }).unwrap();
+    let error = trainer.fit(&mut model, &x, &targets).unwrap_err();
+    let Error::NonFiniteLoss { epoch: 1, batch, layer: Some(layer), loss } = error else { panic!("{error}") };
+    assert!(!loss.is_finite());
+    assert!((2..=3).contains(&batch) && layer <= 1, "batch {batch}, layer {layer}");
+    assert_says(&error, &["epoch 1", &format!("batch {batch}"), &format!("layer {layer}"), "learning rate"]);
+
+    // The weights of the second layer are so large that its outputs, and only they, overflow at once.
+    let mut model = Model::builder(2).linear(1, Activation::Identity).linear(1, Activation::Identity).build().unwrap();
+    model.set_parameter("0.weight", &[1, 2], &[1e10, 1e10]).unwrap();
+    model.set_parameter("1.weight", &[1, 1], &[1e38]).unwrap();
+    let error = Trainer::new(options).unwrap().fit(&mut model, &x, &targets).unwrap_err();
+    assert!(matches!(error, Error::NonFiniteLoss { epoch: 1, batch: 1, layer: Some(1), .. }), "{error}");
+}
+
+/// An infinite weight behind a ReLU that it turned off does not show in the loss.
+#[test]
+fn an_infinite_parameter_is_named_after_its_epoch() {
+    let mut model = Model::builder(1).linear(1, Activation::Relu).linear(1, Activation::Identity).build().unwrap();
+    model.set_parameter("0.weight", &[1, 1], &[1.0]).unwrap();
+    model.set_parameter("2.weight", &[1, 1], &[1.0]).unwrap();
+    let options = TrainOptions { learning_rate: 1e30, max_epochs: 1, ..Default::default() };
+    let error = Trainer::new(options).unwrap().fit(&mut model, &[1e10], &[0.0f32][..]).unwrap_err();
+    let Error::NonFiniteParameter { parameter, epoch: 1, .. } = &error else { panic!("{error}") };
+    assert_eq!(parameter, "0.weight");
+    assert_says(&error, &["0.weight", "-inf", "epoch 1"]);
+}
+
+#[test]
+fn hyper_parameters_out_of_range_say_what_is_allowed() {
+    let refused = |options: TrainOptions, name: &str, value: &str| {
+        let error = Trainer::new(options).unwrap_err();
+        assert!(matches!(error, Error::InvalidHyperParameter { .. }), "{error}");
+        assert_says(&error, &[name, value, "it must be"]);
+    };
+    let default = TrainOptions::default;
+    refused(TrainOptions { batch_size: BatchSize::Rows(0), ..default() }, "batch_size", "0");
+    refused(TrainOptions { max_epochs: 0, ..default() }, "max_epochs", "0");
+    refused(TrainOptions { n_iter_no_change: 0, ..default() }, "n_iter_no_change", "0");
+    refused(TrainOptions { threads: usize::MAX, ..default() }, "threads", &usize::MAX.to_string());
+    for value in [0.0, -0.1, f32::NAN, f32::INFINITY] {
+        refused(TrainOptions { learning_rate: value, ..default() }, "learning_rate", &value.to_string());
+    }
+    for value in [-0.1, f32::NAN, f32::INFINITY] {
+        refused(TrainOptions { weight_decay: value, ..default() }, "weight_decay", &value.to_string());
+        refused(TrainOptions { tol: Some(f64::from(value)), ..default() }, "tol", &f64::from(value).to_string());
+    }
+}
+
+#[test]
+fn models_that_cannot_be_are_refused() {
+    let build = |inputs, outputs: &[usize]| {
+        let layers = outputs.iter();
+        layers
+            .fold(Model::builder(inputs), |model, &outputs| model.linear(outputs, Activation::Relu))
+            .build()
+            .unwrap_err()
+    };
+    assert_says(&build(0, &[1]), &["inputs", "0", "at least 1"]);
+    assert_says(&build(1, &[]), &["layers", "0", "at least 1"]);
+    assert_says(&build(1, &[3, 0, 2]), &["outputs", "0", "at least 1"]);
+    for (inputs, outputs) in [(usize::MAX, 2), (2, usize::MAX), (usize::MAX, 1), (1 << 40, 1 << 20), (1, 1 << 61)] {
+        let error = build(inputs, &[outputs]);
+        assert!(matches!(error, Error::OutOfMemory { .. }), "{inputs} x {outputs}: {error}");
+    }
+    let last_is_sigmoid = Model::builder(2).linear(1, Activation::Sigmoid).loss(Loss::BceWithLogits).build();
+    assert_says(&last_is_sigmoid.unwrap_err(), &["binary cross-entropy", "logits", "Sigmoid"]);
+}

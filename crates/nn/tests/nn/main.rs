@@ -1,0 +1,26 @@
+//! The behaviour of `nn` as its users see it.
+
+mod errors;
+mod gradients;
+mod inference;
+mod reproducible;
+mod training;
+
+use nn::random::{Purpose, Stream};
+
+/// `len` values, uniform in (-1, 1).
+fn uniform(seed: u64, len: usize) -> Vec<f32> {
+    let mut stream = Stream::new(seed, Purpose::Split, 0);
+    (0..len).map(|_| 2.0 * stream.uniform() - 1.0).collect()
+}
+
+/// `len` labels below `classes`.
+fn labels(seed: u64, len: usize, classes: u32) -> Vec<u32> {
+    let mut stream = Stream::new(seed, Purpose::Split, 1);
+    (0..len).map(|_| stream.below(u64::from(classes)) as u32).collect()
+}
+
+/// The bits of every parameter.
+fn bits(model: &nn::Model) -> Vec<u32> {
+    model.parameters().flat_map(|parameter| parameter.values()).map(f32::to_bits).collect()
+}
