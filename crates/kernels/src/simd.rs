@@ -104,6 +104,18 @@ pub(crate) trait Float:
     /// - `LANES` elements from `to` on must be writable.
     unsafe fn store_ptr(self, to: *mut Self::Scalar);
 
+    /// Asks for the cache line at `at` to be brought near, as it will be written. Any pointer may be given.
+    #[inline(always)]
+    fn prefetch_for_writing(_: Self::Simd, at: *const Self::Scalar) {
+        let _ = at;
+        // SAFETY: a prefetch reads nothing and faults nowhere; without the feature `prfchw` it does nothing.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_ET0>(at.cast());
+        }
+    }
+
     /// # Panics
     /// If `lanes > LANES`.
     fn tail(s: Self::Simd, lanes: usize) -> Self::Tail;

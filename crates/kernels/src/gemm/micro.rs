@@ -132,6 +132,12 @@ unsafe fn micro_kernel<
         |s| {
             // SAFETY: the caller's promise, passed on.
             unsafe {
+                for_each_row!(MR, |I| {
+                    let c = tile.c.wrapping_offset(I as isize * tile.c_row_stride);
+                    for j in 0..NV {
+                        T::Vector::<S>::prefetch_for_writing(s, c.wrapping_add(j * T::Vector::<S>::LANES));
+                    }
+                });
                 let product = accumulate::<S, T, MR, NV, A_ROWS, NARROW>(s, tile);
                 store::<S, T, MR, NV, NARROW>(s, tile, product);
             }
