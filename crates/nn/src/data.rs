@@ -21,7 +21,7 @@ use crate::losses::Targets;
 /// assert_eq!((and.rows(), and.cols(), and.classes()), (4, 2, Some(2)));
 ///
 /// let error = Dataset::with_labels(vec![0.0; 8], 2, vec![0, 0, 0], 2).unwrap_err();
-/// assert_eq!(error.to_string(), "the labels has shape [3], expected [4]");
+/// assert_eq!(error.to_string(), "the labels: shape [3], expected [4]");
 /// # Ok::<(), nn::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]

@@ -22,7 +22,7 @@ fn from_layer(layer: Option<usize>) -> String {
 #[non_exhaustive]
 pub enum Error {
     /// Two shapes do not fit. A shape of one number is a length that is not a whole number of rows.
-    #[error("{what} has shape {actual:?}, expected {expected:?}")]
+    #[error("{what}: shape {actual:?}, expected {expected:?}")]
     ShapeMismatch {
         /// What has the wrong shape.
         what: String,

@@ -173,13 +173,16 @@ mod tests {
         assert_ne!(first, second);
     }
 
+    /// A socket stands for everything that is neither a file nor a directory, such as a device.
     #[cfg(unix)]
     #[test]
-    fn devices_are_refused_and_links_followed() {
-        let error = atomic_write(Path::new("/dev/null"), b"new").unwrap_err().to_string();
-        assert!(error.contains("/dev/null") && error.contains("regular"), "{error}");
-
+    fn other_than_files_is_refused_and_links_are_followed() {
         let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let error = atomic_write(&socket, b"new").unwrap_err().to_string();
+        assert!(error.contains("socket") && error.contains("regular"), "{error}");
+
         let (file, link) = (directory.path().join("file"), directory.path().join("link"));
         fs::write(&file, "old").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();

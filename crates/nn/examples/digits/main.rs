@@ -100,7 +100,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         ..TrainOptions::default()
     })?;
     let layers: String = model.layers().iter().map(|layer| format!("-{}", layer.outputs)).collect();
-    println!("model: {}{layers} on {}, {} threads", model.inputs(), model.kernels().isa(), trainer.pool().threads());
+    println!("model: {}{layers}, isa {}, threads {}", model.inputs(), model.kernels().isa(), trainer.pool().threads());
 
     // Faults that would otherwise show after the work is done.
     let svg = output(args.loss_curve.as_deref(), "digits-loss.svg")?;
