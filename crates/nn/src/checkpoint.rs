@@ -1,5 +1,5 @@
 //! Weights as `.safetensors` files, with the names and shapes of a `torch.nn.Sequential`: `0.weight` [outputs, inputs],
-//! `0.bias` [outputs], in 32-bit floating point.
+//! `0.bias` `[outputs]`, in 32-bit floating point.
 //!
 //! ```
 //! use nn::{Activation, Model, checkpoint};
