@@ -43,7 +43,7 @@ pub enum Group {
 
 impl Group {
     /// Every group, in the order of a report.
-    pub const ALL: [Group; 5] = [Group::Square, Group::Layer, Group::Thin, Group::Double, Group::Math];
+    pub const ALL: [Group; 6] = [Group::Square, Group::Layer, Group::Thin, Group::Double, Group::Math, Group::Loss];
 
     /// Whether its cases are matrix products.
     pub fn is_gemm(self) -> bool {
@@ -160,6 +160,19 @@ pub fn all() -> Vec<Case> {
     for function in Function::ALL {
         let name = function.name().to_owned();
         cases.push(Case { name, group: Group::Math, quick: true, task: Task::Map(function) });
+    }
+    for (kind, rows, cols) in [
+        (LossKind::SoftmaxCrossEntropy, 64, 10),
+        (LossKind::SoftmaxCrossEntropy, 64, 1000),
+        (LossKind::Bce, 256, 1),
+        (LossKind::Bce, 64, 64),
+    ] {
+        let title = match kind {
+            LossKind::SoftmaxCrossEntropy => "cross-entropy",
+            LossKind::Bce => "bce",
+        };
+        let name = format!("{title} {rows}x{cols}");
+        cases.push(Case { name, group: Group::Loss, quick: true, task: Task::Loss(Loss { kind, rows, cols }) });
     }
     cases
 }

@@ -3,3 +3,4 @@
 pub mod gemm_case;
 pub mod matrix;
 pub mod random;
+pub mod ulp;

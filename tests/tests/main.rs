@@ -1,3 +1,4 @@
 //! Tests across crates. Every test that compares instruction sets runs each of them by name.
 
 mod gemm;
+mod math;

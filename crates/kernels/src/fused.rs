@@ -1,4 +1,17 @@
-//! Loss and gradient in one pass, and the parameter updates.
+//! Loss and gradient in one pass over the logits, softmax, and the parameter updates.
+//!
+//! For a batch of m examples with losses L the cost is `1/m Σ L` or `Σ L`; gradients are of the cost. A batch of no
+//! examples costs 0. Losses are summed in f64: of each row, or of each 1,024 elements, in their order. Losses are finite for
+//! every finite logit, and NaN where a logit or a target is.
+
+pub(crate) mod bce;
+pub(crate) mod cross_entropy;
+pub(crate) mod mse;
+pub(crate) mod sgd;
+pub(crate) mod softmax;
+
+use crate::kernel_set::KernelSet;
+use crate::simd::{Float, Simd};
 
 /// How the losses of a batch of `m` examples become one number; gradients are scaled alike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -8,4 +21,112 @@ pub enum Reduction {
     Mean,
     /// `Σ L`
     Sum,
+}
+
+impl Reduction {
+    /// What the sum of the losses of `rows` examples is multiplied by.
+    pub(crate) fn scale(self, rows: usize) -> f64 {
+        match self {
+            Reduction::Mean if rows > 0 => 1.0 / rows as f64,
+            Reduction::Mean | Reduction::Sum => 1.0,
+        }
+    }
+}
+
+/// Elements whose losses are added in f32, lane by lane, before they meet the others' in f64.
+const CHUNK: usize = 1024;
+
+/// The sum of element-wise losses; `f` of a vector of x and one of y gives the losses and the gradients, the latter
+/// times `scale`.
+#[inline(always)]
+fn element_wise<S: Simd>(
+    s: S,
+    x: &[f32],
+    y: &[f32],
+    d_x: &mut [f32],
+    scale: f32,
+    f: impl Fn(S::F32, S::F32) -> (S::F32, S::F32),
+) -> f64 {
+    let lanes = S::F32::LANES;
+    let scale = S::F32::splat(s, scale);
+    let mut total = 0.0;
+    for ((x, y), d_x) in x.chunks(CHUNK).zip(y.chunks(CHUNK)).zip(d_x.chunks_mut(CHUNK)) {
+        let mut acc = S::F32::splat(s, 0.0);
+        let (mut xs, mut ys, mut ds) = (x.chunks_exact(lanes), y.chunks_exact(lanes), d_x.chunks_exact_mut(lanes));
+        for ((x, y), d_x) in (&mut xs).zip(&mut ys).zip(&mut ds) {
+            let (loss, d) = f(S::F32::load(s, x), S::F32::load(s, y));
+            (d * scale).store(d_x);
+            acc = acc + loss;
+        }
+        let rest = ds.into_remainder();
+        if !rest.is_empty() {
+            let (x, y) = (S::F32::load_partial(s, xs.remainder()), S::F32::load_partial(s, ys.remainder()));
+            let (loss, d) = f(x, y);
+            // Through memory once, so that the lanes past the end count 0.
+            loss.store_partial(s, rest);
+            acc = acc + S::F32::load_partial(s, rest);
+            (d * scale).store_partial(s, rest);
+        }
+        total += f64::from(acc.sum_lanes());
+    }
+    total
+}
+
+/// [`KernelSet::softmax`] on the best instruction set of this CPU.
+///
+/// # Panics
+/// As it does.
+#[track_caller]
+pub fn softmax(cols: usize, x: &[f32], out: &mut [f32]) {
+    KernelSet::best().softmax(cols, x, out);
+}
+
+/// [`KernelSet::mse`] on the best instruction set of this CPU.
+///
+/// # Panics
+/// As it does.
+#[track_caller]
+pub fn mse(cols: usize, prediction: &[f32], target: &[f32], reduction: Reduction, d_prediction: &mut [f32]) -> f64 {
+    KernelSet::best().mse(cols, prediction, target, reduction, d_prediction)
+}
+
+/// [`KernelSet::bce_with_logits`] on the best instruction set of this CPU.
+///
+/// # Panics
+/// As it does.
+#[track_caller]
+pub fn bce_with_logits(cols: usize, logits: &[f32], target: &[f32], reduction: Reduction, d_logits: &mut [f32]) -> f64 {
+    KernelSet::best().bce_with_logits(cols, logits, target, reduction, d_logits)
+}
+
+/// [`KernelSet::softmax_cross_entropy`] on the best instruction set of this CPU.
+///
+/// ```
+/// use kernels::{Reduction, fused};
+/// let mut d_logits = [0.0; 2];
+/// let cost = fused::softmax_cross_entropy(2, &[0.0, 0.0], &[1], Reduction::Mean, &mut d_logits);
+/// assert!((cost - 2f64.ln()).abs() < 1e-7);
+/// assert_eq!(d_logits, [0.5, -0.5]);
+/// ```
+///
+/// # Panics
+/// As it does.
+#[track_caller]
+pub fn softmax_cross_entropy(
+    cols: usize,
+    logits: &[f32],
+    labels: &[u32],
+    reduction: Reduction,
+    d_logits: &mut [f32],
+) -> f64 {
+    KernelSet::best().softmax_cross_entropy(cols, logits, labels, reduction, d_logits)
+}
+
+/// [`KernelSet::sgd`] on the best instruction set of this CPU.
+///
+/// # Panics
+/// As it does.
+#[track_caller]
+pub fn sgd(params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) {
+    KernelSet::best().sgd(params, grads, learning_rate, weight_decay);
 }

@@ -33,7 +33,9 @@ mod view;
 pub use blas::{dgemm, sgemm};
 pub use view::{MatMut, MatRef};
 
+use crate::activation::Activation;
 use crate::kernel_set::KernelSet;
+use crate::math::{double, single};
 use crate::simd::{Float, Simd};
 use epilogue::{Bias, TileEpilogue};
 use micro::{ALayout, MR_MAX, ROW_GROUP, Tile, Width};
@@ -61,20 +63,6 @@ pub enum Epilogue<'a, T> {
         /// What the activation returned in the forward pass.
         output: MatRef<'a, T>,
     },
-}
-
-/// An element-wise function whose derivative can be had from its result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Activation {
-    /// `x`.
-    #[default]
-    Identity,
-    /// `max(x, 0)`; its derivative is 1 where the result is above 0, else 0.
-    Relu,
-    /// `1 / (1 + exp(-x))`; its derivative is `y (1 - y)`.
-    Sigmoid,
-    /// Its derivative is `1 - y²`.
-    Tanh,
 }
 
 /// How many threads a call may use. The result does not depend on it.
@@ -468,7 +456,7 @@ impl<'a, T: Arithmetic> ATile<'a, T> {
 }
 
 macro_rules! element {
-    ($scalar:ident, $vector:ident, $field:ident) => {
+    ($scalar:ident, $vector:ident, $field:ident, $math:ident) => {
         impl Element for $scalar {}
 
         impl sealed::Sealed for $scalar {
@@ -495,15 +483,15 @@ macro_rules! element {
 
             #[inline(always)]
             fn sigmoid<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S> {
-                x
+                $math::sigmoid(x)
             }
 
             #[inline(always)]
             fn tanh<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S> {
-                x
+                $math::tanh(x)
             }
         }
     };
 }
-element!(f32, F32, gemm_f32);
-element!(f64, F64, gemm_f64);
+element!(f32, F32, gemm_f32, single);
+element!(f64, F64, gemm_f64, double);

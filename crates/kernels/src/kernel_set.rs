@@ -1,40 +1,176 @@
-//! The table of kernels of one instruction set.
+//! The table of kernels of one instruction set: how the rest of the crate, and a caller, reaches them.
 
-use crate::fused::Reduction;
-use crate::gemm::{Activation, Element, GemmOptions, MatMut, MatRef};
+use crate::activation::{self, Activation};
+use crate::fused::{self, Reduction};
+use crate::gemm::{self, Element, GemmOptions, MatMut, MatRef};
 use crate::isa::Isa;
-use crate::math::Function;
+use crate::math::{self, Function, Unary};
+use crate::reduce;
+use crate::simd::Simd;
+use std::sync::OnceLock;
 
 /// Every kernel, compiled for one instruction set.
+///
+/// A set is had by [`best`](Self::best), [`for_isa`](Self::for_isa) or [`available`](Self::available) only, after its
+/// CPU features were detected: that is what makes its functions safe to call.
+///
+/// ```
+/// use kernels::{Function, Isa, KernelSet};
+/// let mut fast = [0.0; 3];
+/// KernelSet::best().map(Function::Exp, &[0.0, 1.0, -1.0], &mut fast);
+/// let mut exact = [0.0; 3];
+/// KernelSet::for_isa(Isa::Portable).unwrap().map(Function::Exp, &[0.0, 1.0, -1.0], &mut exact);
+/// assert_eq!(fast, exact); // The same bits on every instruction set.
+/// ```
 pub struct KernelSet {
     isa: Isa,
-    pub(crate) gemm_f32: fn(crate::gemm::Problem<'_, f32>),
-    pub(crate) gemm_f64: fn(crate::gemm::Problem<'_, f64>),
+    map: [Map; Function::ALL.len()],
+    map_in_place: [MapInPlace; Function::ALL.len()],
+    activation_backward: fn(Activation, &[f32], &mut [f32]),
+    sum: fn(&[f32]) -> f32,
+    dot: fn(&[f32], &[f32]) -> f32,
+    max: fn(&[f32]) -> f32,
+    column_sums: fn(usize, &[f32], &mut [f32]),
+    softmax: fn(usize, &[f32], &mut [f32]),
+    mse: fn(&[f32], &[f32], f32, &mut [f32]) -> f64,
+    bce: fn(&[f32], &[f32], f32, &mut [f32]) -> f64,
+    cross_entropy: CrossEntropy,
+    sgd: fn(&mut [f32], &[f32], f32, f32),
+    pub(crate) gemm_f32: fn(gemm::Problem<'_, f32>),
+    pub(crate) gemm_f64: fn(gemm::Problem<'_, f64>),
 }
 
-const fn table<S: crate::simd::Simd>() -> KernelSet {
-    KernelSet { isa: S::ISA, gemm_f32: crate::gemm::serial::<S, f32>, gemm_f64: crate::gemm::serial::<S, f64> }
+type Map = fn(&[f32], &mut [f32]);
+type MapInPlace = fn(&mut [f32]);
+type CrossEntropy = fn(usize, &[f32], &[u32], f32, &mut [f32]) -> f64;
+
+/// Functions of the table, each its generic kernel inside the features of S.
+macro_rules! entries {
+    ($($name:ident($($arg:ident: $type:ty),*) $(-> $result:ty)? = $kernel:path;)*) => {$(
+        fn $name<S: Simd>($($arg: $type),*) $(-> $result)? {
+            token::<S>().run(
+                #[inline(always)]
+                |s| $kernel(s, $($arg),*),
+            )
+        }
+    )*};
 }
 
-static SETS: &[KernelSet] = &[
-    table::<crate::simd::portable::Portable>(),
-    #[cfg(target_arch = "aarch64")]
-    table::<crate::simd::neon::Neon>(),
-    #[cfg(target_arch = "x86_64")]
-    table::<crate::simd::avx2::Avx2>(),
-    #[cfg(target_arch = "x86_64")]
-    table::<crate::simd::avx512::Avx512>(),
-];
+entries! {
+    sum(x: &[f32]) -> f32 = reduce::sum;
+    dot(x: &[f32], y: &[f32]) -> f32 = reduce::dot;
+    max(x: &[f32]) -> f32 = reduce::max;
+    column_sums(cols: usize, x: &[f32], out: &mut [f32]) = reduce::column_sums;
+    softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::softmax;
+    mse(y: &[f32], target: &[f32], scale: f32, d: &mut [f32]) -> f64 = fused::mse::mse;
+    bce(z: &[f32], target: &[f32], scale: f32, d: &mut [f32]) -> f64 = fused::bce::bce;
+    cross_entropy(cols: usize, z: &[f32], labels: &[u32], scale: f32, d: &mut [f32]) -> f64
+        = fused::cross_entropy::cross_entropy;
+    sgd(params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) = fused::sgd::sgd;
+    activation_backward(activation: Activation, y: &[f32], d: &mut [f32]) = activation::backward;
+}
+
+fn map<S: Simd, F: Unary>(x: &[f32], out: &mut [f32]) {
+    token::<S>().run(
+        #[inline(always)]
+        |s| math::map::<S, F>(s, x, out),
+    );
+}
+
+fn map_in_place<S: Simd, F: Unary>(x: &mut [f32]) {
+    token::<S>().run(
+        #[inline(always)]
+        |s| math::map_in_place::<S, F>(s, x),
+    );
+}
+
+fn token<S: Simd>() -> S {
+    // SAFETY: the functions above are reached only through the table of S, and that only through `KernelSet::for_isa`,
+    // which has detected the features.
+    unsafe { S::assume_available() }
+}
+
+/// All tables are made here, from the same generic kernels: none can be another ISA's by mistake.
+const fn table<S: Simd>() -> KernelSet {
+    KernelSet {
+        isa: S::ISA,
+        map: [
+            map::<S, math::Exp>,
+            map::<S, math::Ln>,
+            map::<S, math::Log1p>,
+            map::<S, math::Sigmoid>,
+            map::<S, math::Tanh>,
+            map::<S, math::Relu>,
+        ],
+        map_in_place: [
+            map_in_place::<S, math::Exp>,
+            map_in_place::<S, math::Ln>,
+            map_in_place::<S, math::Log1p>,
+            map_in_place::<S, math::Sigmoid>,
+            map_in_place::<S, math::Tanh>,
+            map_in_place::<S, math::Relu>,
+        ],
+        activation_backward: activation_backward::<S>,
+        sum: sum::<S>,
+        dot: dot::<S>,
+        max: max::<S>,
+        column_sums: column_sums::<S>,
+        softmax: softmax::<S>,
+        mse: mse::<S>,
+        bce: bce::<S>,
+        cross_entropy: cross_entropy::<S>,
+        sgd: sgd::<S>,
+        gemm_f32: gemm::serial::<S, f32>,
+        gemm_f64: gemm::serial::<S, f64>,
+    }
+}
+
+static PORTABLE: KernelSet = table::<crate::simd::portable::Portable>();
+#[cfg(target_arch = "aarch64")]
+static NEON: KernelSet = table::<crate::simd::neon::Neon>();
+#[cfg(target_arch = "x86_64")]
+static AVX2: KernelSet = table::<crate::simd::avx2::Avx2>();
+#[cfg(target_arch = "x86_64")]
+static AVX512: KernelSet = table::<crate::simd::avx512::Avx512>();
 
 impl KernelSet {
-    /// The fastest set that this CPU runs, capped by the environment variable `KERNELS_ISA`.
+    /// The fastest set that this CPU runs; the environment variable `KERNELS_ISA=portable|neon|avx2|avx512`, read once,
+    /// chooses another.
+    ///
+    /// # Panics
+    /// If `KERNELS_ISA` names no instruction set, or one that this CPU cannot run.
     pub fn best() -> &'static KernelSet {
-        Self::available().last().unwrap()
+        static BEST: OnceLock<&'static KernelSet> = OnceLock::new();
+        BEST.get_or_init(|| match std::env::var("KERNELS_ISA") {
+            Ok(name) if !name.trim().is_empty() => Self::named(&name).unwrap_or_else(|reason| {
+                let available: Vec<_> = Self::available().map(|set| set.isa.name()).collect();
+                panic!("KERNELS_ISA: {reason}; available here: {}", available.join(", "))
+            }),
+            _ => Self::available().last().expect("the portable set is always available"),
+        })
+    }
+
+    fn named(name: &str) -> Result<&'static KernelSet, String> {
+        let isa: Isa = name.parse().map_err(|error| format!("{error}"))?;
+        Self::for_isa(isa).ok_or_else(|| format!("{isa} cannot run: {}", isa.missing().unwrap_or_default()))
     }
 
     /// The set for `isa`, or `None` where this CPU cannot run it.
     pub fn for_isa(isa: Isa) -> Option<&'static KernelSet> {
-        isa.is_available().then(|| SETS.iter().find(|set| set.isa == isa).unwrap())
+        if !isa.is_available() {
+            return None;
+        }
+        match isa {
+            Isa::Portable => Some(&PORTABLE),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => Some(&NEON),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Some(&AVX2),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => Some(&AVX512),
+            #[allow(unreachable_patterns, reason = "which ISAs are foreign depends on the target")]
+            _ => None,
+        }
     }
 
     /// The sets that this CPU runs, slowest first.
@@ -47,37 +183,96 @@ impl KernelSet {
         self.isa
     }
 
-    /// `out[i] = function(x[i])`.
+    /// `out[i] = function(x[i])`; see [`math`] for the accuracy.
     ///
     /// # Panics
     /// Unless `x` and `out` have the same length.
     #[track_caller]
     pub fn map(&self, function: Function, x: &[f32], out: &mut [f32]) {
-        assert_eq!(x.len(), out.len());
-        for (x, out) in x.iter().zip(out) {
-            *out = crate::math::stub(function, *x);
-        }
+        same_length(function.name(), ("x", x.len()), ("out", out.len()));
+        (self.map[function as usize])(x, out);
     }
 
     /// `x[i] = function(x[i])`.
     pub fn map_in_place(&self, function: Function, x: &mut [f32]) {
-        for x in x {
-            *x = crate::math::stub(function, *x);
-        }
+        (self.map_in_place[function as usize])(x);
     }
 
     /// `d[i] *= activation'(z)` where `output[i] = activation(z)`.
+    ///
+    /// # Panics
+    /// Unless `output` and `d` have the same length.
+    #[track_caller]
     pub fn activation_backward(&self, activation: Activation, output: &[f32], d: &mut [f32]) {
-        unimplemented!("{activation:?} {output:?} {d:?}")
+        same_length("activation_backward", ("output", output.len()), ("d", d.len()));
+        (self.activation_backward)(activation, output, d);
     }
 
-    /// Softmax of each row of `cols` elements.
+    /// `Σ x`, in the order that [`reduce`](crate::reduce) documents.
+    pub fn sum(&self, x: &[f32]) -> f32 {
+        (self.sum)(x)
+    }
+
+    /// `Σ x y`, in the same order, by fused multiply-adds.
+    ///
+    /// # Panics
+    /// Unless `x` and `y` have the same length.
+    #[track_caller]
+    pub fn dot(&self, x: &[f32], y: &[f32]) -> f32 {
+        same_length("dot", ("x", x.len()), ("y", y.len()));
+        (self.dot)(x, y)
+    }
+
+    /// `Σ x²`
+    pub fn sum_squares(&self, x: &[f32]) -> f32 {
+        (self.dot)(x, x)
+    }
+
+    /// The largest element; NaN if there is one, -infinity for an empty slice.
+    pub fn max(&self, x: &[f32]) -> f32 {
+        (self.max)(x)
+    }
+
+    /// The index of the largest element of each row of `cols` elements, the first of equals; a NaN counts as the largest.
+    ///
+    /// # Panics
+    /// Unless `x` holds whole rows and `out` one value for each; if `cols` is 0.
+    #[track_caller]
+    pub fn argmax(&self, cols: usize, x: &[f32], out: &mut [u32]) {
+        let rows = whole_rows("argmax", cols, x.len());
+        same_length("argmax", ("rows", rows), ("out", out.len()));
+        reduce::argmax(cols, x, out);
+    }
+
+    /// `out[j] = Σ_i x[i][j]` for rows of `cols` elements: the gradient of a bias. Rows are added in their order, in
+    /// chunks of 256.
+    ///
+    /// # Panics
+    /// Unless `x` holds whole rows and `out` has `cols` elements; if `cols` is 0.
+    #[track_caller]
+    pub fn column_sums(&self, cols: usize, x: &[f32], out: &mut [f32]) {
+        whole_rows("column_sums", cols, x.len());
+        same_length("column_sums", ("cols", cols), ("out", out.len()));
+        (self.column_sums)(cols, x, out);
+    }
+
+    /// Softmax of each row of `cols` elements. A row with a NaN, or with infinity, gives NaN.
+    ///
+    /// # Panics
+    /// Unless `x` holds whole rows and `out` as many elements; if `cols` is 0.
+    #[track_caller]
     pub fn softmax(&self, cols: usize, x: &[f32], out: &mut [f32]) {
-        unimplemented!("{cols} {x:?} {out:?}")
+        whole_rows("softmax", cols, x.len());
+        same_length("softmax", ("x", x.len()), ("out", out.len()));
+        (self.softmax)(cols, x, out);
     }
 
-    /// Squared error `L = ½ Σ_j (y_j − t_j)²` for each row of `cols` elements: returns the reduced loss and writes its
-    /// gradient.
+    /// Squared error `L = ½ Σ_j (y_j − t_j)²` for each row of `cols` elements: returns the cost and writes its gradient,
+    /// `y − t` times the reduction's factor.
+    ///
+    /// # Panics
+    /// Unless all slices have the same length, in whole rows; if `cols` is 0.
+    #[track_caller]
     pub fn mse(
         &self,
         cols: usize,
@@ -86,10 +281,19 @@ impl KernelSet {
         reduction: Reduction,
         d_prediction: &mut [f32],
     ) -> f64 {
-        unimplemented!("{cols} {prediction:?} {target:?} {reduction:?} {d_prediction:?}")
+        let rows = whole_rows("mse", cols, prediction.len());
+        same_length("mse", ("prediction", prediction.len()), ("target", target.len()));
+        same_length("mse", ("prediction", prediction.len()), ("d_prediction", d_prediction.len()));
+        let scale = reduction.scale(rows);
+        scale * (self.mse)(prediction, target, scale as f32, d_prediction)
     }
 
-    /// Binary cross-entropy `L = Σ_j max(z,0) − z t + ln(1 + e^−|z|)` for each row of `cols` logits.
+    /// Binary cross-entropy `L = Σ_j max(z,0) − z t + ln(1 + e^−|z|)` for each row of `cols` logits: returns the cost
+    /// and writes its gradient, `σ(z) − t` without cancellation times the reduction's factor.
+    ///
+    /// # Panics
+    /// Unless all slices have the same length, in whole rows; if `cols` is 0.
+    #[track_caller]
     pub fn bce_with_logits(
         &self,
         cols: usize,
@@ -98,10 +302,20 @@ impl KernelSet {
         reduction: Reduction,
         d_logits: &mut [f32],
     ) -> f64 {
-        unimplemented!("{cols} {logits:?} {target:?} {reduction:?} {d_logits:?}")
+        let rows = whole_rows("bce_with_logits", cols, logits.len());
+        same_length("bce_with_logits", ("logits", logits.len()), ("target", target.len()));
+        same_length("bce_with_logits", ("logits", logits.len()), ("d_logits", d_logits.len()));
+        let scale = reduction.scale(rows);
+        scale * (self.bce)(logits, target, scale as f32, d_logits)
     }
 
-    /// `L = logsumexp(z) − z[label]` for each row of `cols` logits; panics for a label that is not below `cols`.
+    /// Softmax cross-entropy `L = ln Σ_k e^z_k − z_label` for each row of `cols` logits: returns the cost and writes its
+    /// gradient, `softmax(z) − onehot(label)` times the reduction's factor.
+    ///
+    /// # Panics
+    /// Unless `logits` and `d_logits` have the same length, in whole rows, with a label below `cols` for each; if `cols`
+    /// is 0 or above 2^24.
+    #[track_caller]
     pub fn softmax_cross_entropy(
         &self,
         cols: usize,
@@ -110,28 +324,31 @@ impl KernelSet {
         reduction: Reduction,
         d_logits: &mut [f32],
     ) -> f64 {
-        unimplemented!("{cols} {logits:?} {labels:?} {reduction:?} {d_logits:?}")
+        let rows = whole_rows("softmax_cross_entropy", cols, logits.len());
+        assert!(cols <= 1 << 24, "softmax_cross_entropy: {cols} classes, at most 2^24");
+        same_length("softmax_cross_entropy", ("rows", rows), ("labels", labels.len()));
+        same_length("softmax_cross_entropy", ("logits", logits.len()), ("d_logits", d_logits.len()));
+        if let Some((row, label)) = labels.iter().enumerate().find(|&(_, &label)| label as usize >= cols) {
+            panic!("softmax_cross_entropy: label {label} of row {row} with {cols} classes");
+        }
+        let scale = reduction.scale(rows);
+        scale * (self.cross_entropy)(cols, logits, labels, scale as f32, d_logits)
     }
 
-    /// `p = (1 − lr·wd)·p − lr·g`.
-    pub fn sgd(&self, params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) {
-        unimplemented!("{params:?} {grads:?} {learning_rate} {weight_decay}")
-    }
-
-    /// `out[j] = Σ_i x[i][j]` for rows of `cols` elements: the gradient of a bias.
-    pub fn column_sums(&self, cols: usize, x: &[f32], out: &mut [f32]) {
-        unimplemented!("{cols} {x:?} {out:?}")
-    }
-
-    /// The index of the largest element of each row of `cols` elements, the first of equals; a NaN counts as largest.
-    pub fn argmax(&self, cols: usize, x: &[f32], out: &mut [u32]) {
-        unimplemented!("{cols} {x:?} {out:?}")
-    }
-
-    /// `C = epilogue(alpha A B + beta C)`; `beta` = 0 never reads C.
+    /// A step of gradient descent, `p = (1 − learning_rate · weight_decay) p − learning_rate g`.
     ///
     /// # Panics
-    /// Unless A is m×k, B k×n, C m×n, the bias n long, the output of a derivative m×n.
+    /// Unless `params` and `grads` have the same length.
+    #[track_caller]
+    pub fn sgd(&self, params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) {
+        same_length("sgd", ("params", params.len()), ("grads", grads.len()));
+        (self.sgd)(params, grads, learning_rate, weight_decay);
+    }
+
+    /// [`gemm`](crate::gemm()) with this set.
+    ///
+    /// # Panics
+    /// If the shapes do not fit: A m×k, B k×n, C m×n, a bias of n values, an output of a derivative of m×n.
     #[track_caller]
     pub fn gemm<T: Element>(
         &self,
@@ -144,4 +361,22 @@ impl KernelSet {
     ) {
         T::gemm(self, alpha, a, b, beta, c, options);
     }
+}
+
+impl std::fmt::Debug for KernelSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KernelSet({})", self.isa)
+    }
+}
+
+#[track_caller]
+fn same_length(what: &str, (one, len): (&str, usize), (other, other_len): (&str, usize)) {
+    assert!(len == other_len, "{what}: {len} for {one}, {other_len} for {other}");
+}
+
+/// How many rows of `cols` elements there are.
+#[track_caller]
+fn whole_rows(what: &str, cols: usize, len: usize) -> usize {
+    assert!(cols > 0 && len.is_multiple_of(cols), "{what}: {len} elements are not whole rows of {cols}");
+    len / cols
 }

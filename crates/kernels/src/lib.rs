@@ -1,16 +1,55 @@
-//! SIMD kernels.
-#![allow(dead_code, unused)]
+//! SIMD kernels for training dense models on CPUs: matrix products, vector math, losses with their gradients.
+//!
+//! The arithmetic of every kernel is defined once, as an exact sequence of IEEE-754 operations on a virtual vector of 64
+//! bytes. An instruction set, one of AVX2, AVX-512, NEON and a portable path, decides how fast it runs and never what it
+//! returns; nor does the number of threads show. The portable path is exact and slow where the compilation target has no
+//! fused multiply-add: it is there to judge the others by.
+//!
+//! ```
+//! use kernels::{GemmOptions, MatMut, MatRef, gemm, math};
+//! let a = [1.0f32, 2.0, 3.0, 4.0];
+//! let b = [0.5f32, -1.0];
+//! let mut c = [0.0f32; 2];
+//! gemm(
+//!     1.0,
+//!     MatRef::from_row_major(&a, 2, 2),
+//!     MatRef::from_row_major(&b, 2, 1),
+//!     0.0,
+//!     MatMut::from_row_major(&mut c, 2, 1),
+//!     &GemmOptions::default(),
+//! );
+//! assert_eq!(c, [-1.5, -2.5]);
+//! math::tanh_in_place(&mut c);
+//! assert_eq!(c, [-0.905_148_27, -0.986_614_3]);
+//! ```
+//!
+//! The best instruction set of the CPU is found at the first call; the environment variable
+//! `KERNELS_ISA=portable|avx2|avx512|neon` chooses another. [`KernelSet`] gives each by name. The edges of the promise: the
+//! sign and payload of a NaN are not part of it.
+//!
+//! Functions panic with all sizes in the message if lengths or shapes do not fit.
+
+#![allow(
+    clippy::redundant_closure,
+    reason = "a function passed by its name is not inlined into its caller's instruction set; a closure can be"
+)]
+
+mod activation;
 pub mod fused;
 mod gemm;
 mod isa;
 mod kernel_set;
 pub mod math;
 pub mod probe;
+pub mod reduce;
+pub mod reference;
 mod simd;
+pub mod testing;
 mod threads;
 
+pub use activation::Activation;
 pub use fused::Reduction;
-pub use gemm::{Activation, Element, Epilogue, GemmOptions, MatMut, MatRef, Threads, dgemm, gemm, sgemm};
+pub use gemm::{Element, Epilogue, GemmOptions, MatMut, MatRef, Threads, dgemm, gemm, sgemm};
 pub use isa::{Isa, UnknownIsa};
 pub use kernel_set::KernelSet;
 pub use math::Function;

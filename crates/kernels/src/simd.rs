@@ -25,6 +25,7 @@ macro_rules! with_intrinsics {
     ($($(#[$attribute:meta])* fn $name:ident $(<const $n:ident: $nt:ty>)? ($($arg:ident $(: $ty:ty)?),*) -> $ret:ty { $($body:tt)* })*) => {
         $($(#[$attribute])*
         #[inline(always)]
+        #[allow(unused_unsafe, reason = "some bodies call other methods only")]
         fn $name $(<const $n: $nt>)? ($($arg $(: $ty)?),*) -> $ret {
             // SAFETY: a token or a vector of this ISA is among the arguments or is the type at hand, and those are
             // made only after its features were detected; the bodies touch no memory but through references.

@@ -1,6 +1,8 @@
 //! What is applied to a tile of C that was just completed, while its lines are in the L1 cache.
 
-use super::{Activation, Arithmetic, MatMut, MatRef};
+use super::{Arithmetic, MatMut, MatRef};
+use crate::activation::{Activation, relu_backward, sigmoid_backward, tanh_backward};
+use crate::math::relu::relu;
 use crate::simd::{Float, Simd};
 
 /// One [`Epilogue`](super::Epilogue), as seen from C or, where the product is computed transposed, from its transpose.
@@ -74,7 +76,7 @@ impl<'a, T: Arithmetic> TileEpilogue<'a, T> {
                     tile,
                     bias,
                     #[inline(always)]
-                    |x| relu::<S, T>(x),
+                    |x| relu(x),
                 ),
                 Activation::Sigmoid => add_bias(
                     s,
@@ -98,21 +100,21 @@ impl<'a, T: Arithmetic> TileEpilogue<'a, T> {
                     tile,
                     output,
                     #[inline(always)]
-                    |d, y| relu_backward::<S, T>(d, y),
+                    |d, y| relu_backward(d, y),
                 ),
                 Activation::Sigmoid => multiply(
                     s,
                     tile,
                     output,
                     #[inline(always)]
-                    |d, y| sigmoid_backward::<S, T>(d, y),
+                    |d, y| sigmoid_backward(d, y),
                 ),
                 Activation::Tanh => multiply(
                     s,
                     tile,
                     output,
                     #[inline(always)]
-                    |d, y| tanh_backward::<S, T>(d, y),
+                    |d, y| tanh_backward(d, y),
                 ),
             },
         }
@@ -208,29 +210,4 @@ fn for_each_vector<S: Simd, T: Arithmetic>(
     if !rest.is_empty() {
         f(T::Vector::<S>::load_partial(s, rest), col, rest.len()).store_partial(s, rest);
     }
-}
-
-#[inline(always)]
-fn relu<S: Simd, T: Arithmetic>(x: T::Vector<S>) -> T::Vector<S> {
-    x.constant(T::default()).max(x)
-}
-
-/// 0 where the output is not above 0, but a NaN of the output or of `d` goes through.
-#[inline(always)]
-fn relu_backward<S: Simd, T: Arithmetic>(d: T::Vector<S>, y: T::Vector<S>) -> T::Vector<S> {
-    let zero = y.constant(T::default());
-    // y > 0: d * 1; y = 0: d * 0, which a NaN or infinite d turns into NaN; y = NaN: NaN.
-    let one = y.constant(1.0.into());
-    let slope = T::Vector::<S>::select(zero.lt(y), one, T::Vector::<S>::select(y.is_nan(), y, zero));
-    d * slope
-}
-
-#[inline(always)]
-fn sigmoid_backward<S: Simd, T: Arithmetic>(d: T::Vector<S>, y: T::Vector<S>) -> T::Vector<S> {
-    d * (y * (y.constant(1.0.into()) - y))
-}
-
-#[inline(always)]
-fn tanh_backward<S: Simd, T: Arithmetic>(d: T::Vector<S>, y: T::Vector<S>) -> T::Vector<S> {
-    d * y.neg_mul_add(y, y.constant(1.0.into()))
 }

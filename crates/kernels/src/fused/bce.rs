@@ -1,0 +1,31 @@
+//! Binary cross-entropy of logits, `L = Σ_j max(z, 0) - z t + ln(1 + e^-|z|)`.
+//!
+//! The gradient `σ(z) - t` is computed as `(1 - t) σ(z) - t σ(-z)`, which does not cancel: for a target of 1 it is
+//! `-σ(-z)`, also where σ(z) rounds to 1. Both logistics come from `e = exp(-|z|)` as `1 / (1 + e)` and `e / (1 + e)`.
+
+use super::element_wise;
+use crate::math::{exp::exp, log1p::log1p, relu::relu};
+use crate::simd::{Float, Simd};
+
+#[inline(always)]
+pub(crate) fn bce<S: Simd>(s: S, logits: &[f32], target: &[f32], scale: f32, d_logits: &mut [f32]) -> f64 {
+    element_wise(
+        s,
+        logits,
+        target,
+        d_logits,
+        scale,
+        #[inline(always)]
+        |z, t| {
+            let (zero, one) = (z.constant(0.0), z.constant(1.0));
+            let e = exp(zero - z.abs());
+            let loss = z.neg_mul_add(t, relu(z)) + log1p(e);
+            let larger = one / (one + e);
+            let smaller = e * larger;
+            let negative = z.lt(zero);
+            let sigmoid = S::F32::select(negative, smaller, larger);
+            let complement = S::F32::select(negative, larger, smaller);
+            (loss, t.neg_mul_add(complement, (one - t) * sigmoid))
+        },
+    )
+}

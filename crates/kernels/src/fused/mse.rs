@@ -1,0 +1,20 @@
+//! Squared error, `L = ½ Σ_j (y_j - t_j)²`; its gradient is `y - t`.
+
+use super::element_wise;
+use crate::simd::{Float, Simd};
+
+#[inline(always)]
+pub(crate) fn mse<S: Simd>(s: S, prediction: &[f32], target: &[f32], scale: f32, d_prediction: &mut [f32]) -> f64 {
+    element_wise(
+        s,
+        prediction,
+        target,
+        d_prediction,
+        scale,
+        #[inline(always)]
+        |y, t| {
+            let d = y - t;
+            (d * d * d.constant(0.5), d)
+        },
+    )
+}
