@@ -23,9 +23,19 @@
 //! assert_eq!(c, [-0.905_148_27, -0.986_614_3]);
 //! ```
 //!
-//! The best instruction set of the CPU is found at the first call; the environment variable
-//! `KERNELS_ISA=portable|avx2|avx512|neon` chooses another. [`KernelSet`] gives each by name. The edges of the promise: the
-//! sign and payload of a NaN are not part of it.
+//! | to compute | call | with |
+//! |---|---|---|
+//! | a matrix product | [`gemm()`], [`sgemm`], [`dgemm`] | [`MatRef`], [`MatMut`], [`GemmOptions`] |
+//! | a function of each element | [`math`] | |
+//! | a loss and its gradient, softmax, an update | [`fused`] | [`Reduction`] |
+//! | a sum, a maximum, column sums | [`KernelSet`] | |
+//!
+//! All but the last run on the best instruction set of the CPU, found at the first call; the environment variable
+//! `KERNELS_ISA=portable|avx2|avx512|neon` chooses another. A [`KernelSet`] has every kernel for one instruction set by name.
+//! Only products use threads, those of the current `rayon` pool, which the default feature `rayon` brings in; see
+//! [`Threads`] and [`ThreadPool`].
+//!
+//! The sign and payload of a NaN are not part of the promise of the same bits; that a result is NaN is.
 //!
 //! Functions panic with all sizes in the message if lengths or shapes do not fit.
 

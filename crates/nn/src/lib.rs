@@ -3,29 +3,30 @@
 //! ```
 //! use nn::{Activation, Loss, Model, TrainOptions, Trainer};
 //!
-//! # fn main() -> nn::Result<()> {
-//! // Exclusive or: four rows of two inputs, and the class of each.
-//! let x = [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0];
-//! let labels = [0, 1, 1, 0];
+//! fn main() -> nn::Result<()> {
+//!     // Exclusive or: four rows of two inputs, and the class of each.
+//!     let x = [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0];
+//!     let labels = [0, 1, 1, 0];
 //!
-//! let mut model = Model::builder(2)
-//!     .linear(8, Activation::Tanh)
-//!     .linear(2, Activation::Identity)
-//!     .loss(Loss::SoftmaxCrossEntropy)
-//!     .seed(42)
-//!     .build()?;
-//! let trainer = Trainer::new(TrainOptions { learning_rate: 0.5, max_epochs: 1000, ..TrainOptions::default() })?;
-//! let report = trainer.fit(&mut model, &x, &labels)?;
+//!     let hidden = Model::builder(2).linear(8, Activation::Tanh);
+//!     let mut model = hidden.linear(2, Activation::Identity).loss(Loss::SoftmaxCrossEntropy).seed(42).build()?;
+//!     let options = TrainOptions { learning_rate: 0.5, max_epochs: 1000, ..TrainOptions::default() };
+//!     let report = Trainer::new(options)?.fit(&mut model, &x, &labels)?;
 //!
-//! println!("{:?} after {} epochs", report.stop, report.epochs.len());
-//! assert_eq!(model.predict_classes(&x)?, labels);
-//! # Ok(())
-//! # }
+//!     println!("{:?} after {} epochs", report.stop, report.epochs.len());
+//!     assert_eq!(model.predict_classes(&x)?, labels);
+//!     Ok(())
+//! }
 //! ```
 //!
-//! The same seed gives the same weights bit for bit, on any number of threads and on every instruction set. Whatever a
-//! user feeds in, the answer is a value or an [`Error`], never a panic. After a [`Trainer`] has planned its memory, its
-//! steps allocate none.
+//! [`Model`] is what is computed and its parameters, [`Trainer`] changes them, and [`Model::evaluate`] judges them on other
+//! data. [`data::Dataset`] reads such data from files, [`checkpoint`] keeps the parameters in one. Everywhere, matrices are
+//! slices of `f32`, row by row, with one row an example.
+//!
+//! The same seed gives the same weights bit for bit, on any number of threads and on every instruction set. What a user
+//! feeds in, data, files and options, is answered by a value or an [`Error`], never by a panic; the environment variable
+//! `KERNELS_ISA` alone panics at the first use of [`KernelSet::best`] if it names what this CPU does not have. After a
+//! [`Trainer`] has planned its memory, its steps allocate none.
 #![forbid(unsafe_code)]
 
 mod batches;
@@ -53,3 +54,8 @@ pub use losses::{Loss, Targets};
 pub use model::{Model, ModelBuilder};
 pub use params::Parameter;
 pub use train::{BatchReport, BatchSize, EpochReport, Progress, StopReason, TrainOptions, TrainReport, Trainer};
+
+/// The examples of the README, to be compiled and run with the others.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
