@@ -25,25 +25,26 @@ pub(crate) fn cross_entropy<S: Simd>(
     let groups = logits.chunks(cols * group).zip(d_logits.chunks_mut(cols * group)).zip(labels.chunks(group));
     for ((logits, d_logits), labels) in groups {
         // The logarithms of up to 16 rows are taken at once.
-        let (mut others, mut own) = ([0.0; 16], [0.0; 16]);
+        let (mut others, mut own, mut below_largest) = ([0.0; 16], [0.0; 16], [0.0; 16]);
         let rows = logits.chunks_exact(cols).zip(d_logits.chunks_exact_mut(cols)).zip(labels);
         for (i, ((z, d), &label)) in rows.enumerate() {
-            (others[i], own[i]) = row(s, z, label, scale, d);
+            (others[i], own[i], below_largest[i]) = row(s, z, label, scale, d);
         }
         let (others, own) = (S::F32::load(s, &others), S::F32::load(s, &own));
         let largest = own.eq(own.constant(0.0));
-        let loss = S::F32::select(largest, log1p(others), ln(others + exp(own)) - own);
-        let mut losses = [0.0; 16];
-        loss.store(&mut losses);
-        total += losses[..labels.len()].iter().map(|&loss| f64::from(loss)).sum::<f64>();
+        let mut logarithms = [0.0; 16];
+        S::F32::select(largest, log1p(others), ln(others + exp(own))).store(&mut logarithms);
+        for (logarithm, below_largest) in logarithms.iter().zip(below_largest).take(labels.len()) {
+            total += f64::from(*logarithm) + below_largest;
+        }
     }
     total
 }
 
-/// Writes the gradient of a row; returns the sum of the exponentials of the other classes, and the label's logit, both
-/// less the largest logit.
+/// Writes the gradient of a row. Returns, with the largest logit subtracted from all: the sum of the exponentials of the
+/// other classes, the label's logit, and in f64, where it cannot overflow, that logit's distance from the largest.
 #[inline(always)]
-fn row<S: Simd>(s: S, z: &[f32], label: u32, scale: f32, d: &mut [f32]) -> (f32, f32) {
+fn row<S: Simd>(s: S, z: &[f32], label: u32, scale: f32, d: &mut [f32]) -> (f32, f32, f64) {
     let lanes = S::F32::LANES;
     let max = row_max(s, z);
     let (zero, lane) = (S::F32::splat(s, 0.0), S::F32::load(s, &LANE));
@@ -56,12 +57,11 @@ fn row<S: Simd>(s: S, z: &[f32], label: u32, scale: f32, d: &mut [f32]) -> (f32,
         acc = acc + S::F32::load_partial(s, d);
     }
     let others = acc.sum_lanes();
-    let mut own = [z[label as usize]];
-    (S::F32::load_partial(s, &own) - max).store_partial(s, &mut own);
-    let mut total = [0.0];
-    (exp(S::F32::load_partial(s, &own)) + S::F32::splat(s, others)).store_partial(s, &mut total);
-    let factor = scale / total[0];
-    scale_row(s, d, S::F32::splat(s, factor));
-    d[label as usize] = -(others * factor);
-    (others, own[0])
+    let (max, z_label) = (max.max_lanes(), z[label as usize]);
+    let own = z_label - max;
+    let total = exp(S::F32::splat(s, own)) + S::F32::splat(s, others);
+    let factor = S::F32::splat(s, scale) / total;
+    scale_row(s, d, factor);
+    d[label as usize] = -(others * factor.max_lanes());
+    (others, own, f64::from(max) - f64::from(z_label))
 }
