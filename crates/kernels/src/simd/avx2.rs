@@ -181,6 +181,13 @@ impl Float for F32x16 {
             let magic = self.constant(MAGIC_F32);
             self + magic - magic
         }
+        fn scale_by_pow2(self, n: Self) -> Self {
+            // The default in integers, as both split n into halves and their powers are exact: the low bits of the magic
+            // sum are n + 254, and each half of it, shifted up, is an exponent.
+            let biased = (n + n.constant(MAGIC_F32 + 254.0)).to_bits();
+            let half = biased.shift_right::<1>();
+            self * half.shift_left::<23>().bits_to_float() * (biased - half).shift_left::<23>().bits_to_float()
+        }
         fn sum_lanes(self) -> f32 {
             let eight = _mm256_add_ps(self.0, self.1);
             let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
