@@ -70,6 +70,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const NV: usize;
     /// Rows of the tile that is one masked vector wide: the mask may need registers too.
     const MR_NARROW: usize;
+    /// Vectors of the tile of a single row: as many chains as hide the latency of an addition.
+    const NV_ROW: usize;
+    /// Dot products that are summed side by side.
+    const DOTS: usize;
 
     /// # Safety
     /// - The CPU must have the features of [`Self::ISA`].
@@ -170,8 +174,8 @@ pub(crate) trait Float:
     /// The largest lane by the same tree, each step `a > b ? a : b` with a the lower lane.
     fn max_lanes(self) -> Self::Scalar;
 
-    /// `self * 2^n`, rounded once, for `n` whole, the magnitude of `self` in `[0.5, 2]` and `n` from -252 to 254
-    /// (-2044 to 2046 for `f64`).
+    /// `self * 2^n`, rounded once, for `n` whole, the magnitude of `self` in `[1/4, 4]` and `n` from -248 to 250
+    /// (-2040 to 2042 for `f64`).
     #[inline(always)]
     fn scale_by_pow2(self, n: Self) -> Self {
         // Half of the exponent first is exact, as the product is still a normal number, so only the second rounds.

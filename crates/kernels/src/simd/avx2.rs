@@ -16,6 +16,8 @@ impl Simd for Avx2 {
     const MR: usize = 6;
     const NV: usize = 1;
     const MR_NARROW: usize = 4;
+    const NV_ROW: usize = 4;
+    const DOTS: usize = 1;
 
     unsafe fn assume_available() -> Self {
         Avx2(())
@@ -178,6 +180,13 @@ impl Float for F32x16 {
         fn round_small(self) -> Self {
             let magic = self.constant(MAGIC_F32);
             self + magic - magic
+        }
+        fn scale_by_pow2(self, n: Self) -> Self {
+            // The default in integers, as both split n into halves and their powers are exact: the low bits of the magic
+            // sum are n + 254, and each half of it, shifted up, is an exponent.
+            let biased = (n + n.constant(MAGIC_F32 + 254.0)).to_bits();
+            let half = biased.shift_right::<1>();
+            self * half.shift_left::<23>().bits_to_float() * (biased - half).shift_left::<23>().bits_to_float()
         }
         fn sum_lanes(self) -> f32 {
             let eight = _mm256_add_ps(self.0, self.1);
