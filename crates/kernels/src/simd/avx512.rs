@@ -15,7 +15,8 @@ impl Simd for Avx512 {
     // 28 accumulators + 2 + 1 of 32 registers.
     const MR: usize = 14;
     const NV: usize = 2;
-    const MR_NARROW: usize = 14;
+    // 28 accumulators + 1; A's elements are broadcast by the additions themselves.
+    const MR_NARROW: usize = 28;
     const NV_ROW: usize = 8;
     const DOTS: usize = 4;
 
