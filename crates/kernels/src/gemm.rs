@@ -331,30 +331,40 @@ fn band<S: Simd, T: Arithmetic>(
 ) {
     let (rows, cols) = (c.rows(), c.cols());
     let lanes = T::Vector::<S>::LANES;
-    let nr = S::NV * lanes;
-    let full_cols = cols / nr * nr;
+    let to = c.as_mut_ptr();
     let mut tile = Tile {
         k: a.k,
         a: a.row_pointers(0),
         a_stride: a.stride,
         b: b.column(0),
         b_row_stride: b.row_stride,
-        c: c.as_mut_ptr(),
+        c: to,
         c_row_stride: c.row_stride(),
-        cols: nr,
+        cols: 0,
         alpha,
         beta,
     };
-    let to = c.as_mut_ptr();
-    let kernel = micro::kernels::<S, T>(a.layout, Width::Full)[rows - 1];
-    for j in (0..full_cols).step_by(nr) {
-        (tile.b, tile.c) = (b.column(j), to.wrapping_add(j));
-        // SAFETY: the token proves the features. A's view, or the panel packed from it,
-        // holds `rows` rows of depth k; B's, whole vectors of as many rows at each full tile; and C is ours, with
-        // contiguous rows that hold column j + nr - 1.
-        unsafe { kernel(&tile) };
+    let mut j = 0;
+    // A single row has too few chains in a tile of the usual width.
+    if rows == 1 && b.panels.is_none() {
+        let kernel = micro::kernels::<S, T>(a.layout, Width::Row)[0];
+        while j + S::NV_ROW * lanes <= cols {
+            (tile.b, tile.c) = (b.column(j), to.wrapping_add(j));
+            // SAFETY: the token proves the features. A's view, or the panel packed from it, holds `rows` rows of depth
+            // k; B's view as many rows of columns j to j + NV_ROW * lanes; and C is ours and holds these columns, its rows
+            // contiguous.
+            unsafe { kernel(&tile) };
+            j += S::NV_ROW * lanes;
+        }
     }
-    for j in (full_cols..cols).step_by(lanes) {
+    let kernel = micro::kernels::<S, T>(a.layout, Width::Full)[rows - 1];
+    while j + S::NV * lanes <= cols {
+        (tile.b, tile.c) = (b.column(j), to.wrapping_add(j));
+        // SAFETY: as above, for columns j to j + NV * lanes, which never cross from one packed panel to the next.
+        unsafe { kernel(&tile) };
+        j += S::NV * lanes;
+    }
+    while j < cols {
         (tile.b, tile.cols) = (b.column(j), lanes.min(cols - j));
         for (i, tile_rows) in blocking::even_pieces(rows, S::MR_NARROW) {
             tile.a = a.row_pointers(i);
@@ -364,6 +374,7 @@ fn band<S: Simd, T: Arithmetic>(
             // unless partial loads are cheap.
             unsafe { kernel(&tile) };
         }
+        j += lanes;
     }
     if !matches!(epilogue, TileEpilogue::None) {
         epilogue.apply(s, c);

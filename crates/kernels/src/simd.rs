@@ -70,6 +70,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const NV: usize;
     /// Rows of the tile that is one masked vector wide: the mask may need registers too.
     const MR_NARROW: usize;
+    /// Vectors of the tile of a single row: as many chains as hide the latency of an addition.
+    const NV_ROW: usize;
+    /// Dot products that are summed side by side.
+    const DOTS: usize;
 
     /// # Safety
     /// - The CPU must have the features of [`Self::ISA`].

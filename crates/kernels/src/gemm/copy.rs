@@ -34,28 +34,69 @@ fn copy_elements<T: Arithmetic>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
     }
 }
 
-/// `to[j][i] = from[i][j]`, rows contiguous on both sides: in blocks of vectors, the edges element by element.
+/// `to[j][i] = from[i][j]`, rows contiguous on both sides, in blocks of vectors.
 #[inline(always)]
 fn transpose<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
     let lanes = T::Vector::<S>::LANES;
     let (rows, cols) = (from.rows(), from.cols());
-    let (whole_rows, whole_cols) = (rows / lanes * lanes, cols / lanes * lanes);
     let (from_stride, to_stride) = (from.row_stride(), to.row_stride());
     let to_ptr = to.as_mut_ptr();
-    for j in (0..whole_cols).step_by(lanes) {
-        for i in (0..whole_rows).step_by(lanes) {
-            // SAFETY: rows i.. and columns j.. of `from` hold a block of LANES squared, and `to`, its transpose, at
-            // columns i.. and rows j..; rows are contiguous on both sides; `to` is borrowed mutably.
+    let mut blocks =
+        EdgeBlocks { from: [T::default(); LANES_MAX * LANES_MAX], to: [T::default(); LANES_MAX * LANES_MAX] };
+    for j in (0..cols).step_by(lanes) {
+        for i in (0..rows).step_by(lanes) {
+            let (block_rows, block_cols) = (lanes.min(rows - i), lanes.min(cols - j));
+            // SAFETY: rows i.. and columns j.. of `from` hold a block of that size, and `to`, its transpose, at columns
+            // i.. and rows j..; rows are contiguous on both sides; `to` is borrowed mutably.
             unsafe {
                 let from = from.as_ptr().offset(i as isize * from_stride + j as isize);
                 let to = to_ptr.offset(j as isize * to_stride + i as isize);
-                T::Vector::<S>::transpose(s, from, from_stride, to, to_stride);
+                if block_rows == lanes && block_cols == lanes {
+                    T::Vector::<S>::transpose(s, from, from_stride, to, to_stride);
+                } else {
+                    let shape = (block_rows, block_cols);
+                    transpose_edge(s, shape, from, from_stride, to, to_stride, &mut blocks);
+                }
             }
         }
     }
-    let mut rest = |from: MatRef<'_, T>, row: usize, col: usize| {
-        copy_elements(from.t(), to.part(row, col, from.cols(), from.rows()));
-    };
-    rest(from.row_range(whole_rows, rows), 0, whole_rows);
-    rest(from.row_range(0, whole_rows).col_range(whole_cols, cols), whole_cols, 0);
+}
+
+/// The most lanes of any vector.
+const LANES_MAX: usize = 16;
+
+/// Whole blocks of LANES squared, by way of which smaller ones go.
+struct EdgeBlocks<T> {
+    from: [T; LANES_MAX * LANES_MAX],
+    to: [T; LANES_MAX * LANES_MAX],
+}
+
+/// A block with fewer rows or columns than a vector has lanes. What else is in `blocks` does not matter.
+///
+/// # Safety
+/// - Each of the rows from `from` on must have as many readable elements as there are columns, and from `to` on the other
+///   way round for writing; neither number may be above `LANES`, and the two must not share memory.
+#[inline(always)]
+unsafe fn transpose_edge<S: Simd, T: Arithmetic>(
+    s: S,
+    (rows, cols): (usize, usize),
+    from: *const T,
+    from_stride: isize,
+    to: *mut T,
+    to_stride: isize,
+    blocks: &mut EdgeBlocks<T>,
+) {
+    let lanes = T::Vector::<S>::LANES;
+    let (row_tail, col_tail) = (T::Vector::<S>::tail(s, cols), T::Vector::<S>::tail(s, rows));
+    for (i, row) in blocks.from.chunks_exact_mut(lanes).take(rows).enumerate() {
+        // SAFETY: the caller promises `cols` elements in each of `rows` rows.
+        unsafe { T::Vector::<S>::load_tail(s, from.offset(i as isize * from_stride), row_tail) }.store(row);
+    }
+    let stride = lanes as isize;
+    // SAFETY: both arrays hold a block of LANES squared.
+    unsafe { T::Vector::<S>::transpose(s, blocks.from.as_ptr(), stride, blocks.to.as_mut_ptr(), stride) };
+    for (j, row) in blocks.to.chunks_exact(lanes).take(cols).enumerate() {
+        // SAFETY: the caller promises `rows` elements in each of `cols` rows.
+        unsafe { T::Vector::<S>::load(s, row).store_tail(to.offset(j as isize * to_stride), col_tail) };
+    }
 }

@@ -54,6 +54,8 @@ pub(crate) enum Width {
     Full,
     /// One vector, of which `cols` lanes exist.
     Narrow,
+    /// `NV_ROW` vectors, for tiles of a single row.
+    Row,
 }
 
 /// `C = alpha A B + beta C` on one tile, as [`Tile`] describes it.
@@ -76,6 +78,8 @@ pub(crate) fn kernels<S: Simd, T: Arithmetic>(a: ALayout, width: Width) -> &'sta
         };
     }
     match (a, width) {
+        (ALayout::Rows, Width::Row) => const { &[single_row::<S, T, true>(); MR_MAX] },
+        (ALayout::Columns, Width::Row) => const { &[single_row::<S, T, false>(); MR_MAX] },
         (ALayout::Rows, Width::Full) => heights!(true, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
         (ALayout::Rows, Width::Narrow) => heights!(true, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
         (ALayout::Columns, Width::Full) => heights!(false, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
@@ -90,6 +94,15 @@ const fn height<S: Simd, T: Arithmetic, const MR: usize, const A_ROWS: bool, con
         (false, 1) if MR <= S::MR => micro_kernel::<S, T, MR, 1, A_ROWS, false>,
         (false, 2) if MR <= S::MR => micro_kernel::<S, T, MR, 2, A_ROWS, false>,
         _ => too_tall::<T>,
+    }
+}
+
+/// The kernel of a single row.
+const fn single_row<S: Simd, T: Arithmetic, const A_ROWS: bool>() -> MicroKernel<T> {
+    match S::NV_ROW {
+        8 => micro_kernel::<S, T, 1, 8, A_ROWS, false>,
+        4 => micro_kernel::<S, T, 1, 4, A_ROWS, false>,
+        _ => micro_kernel::<S, T, 1, 1, A_ROWS, false>,
     }
 }
 

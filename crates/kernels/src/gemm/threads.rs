@@ -9,11 +9,16 @@ const WORK_PER_THREAD: usize = 256 * 1024;
 pub(crate) fn worth_using<T: Arithmetic>(problem: &Problem<'_, T>, threads: Threads) -> usize {
     let (m, n, k) = problem.shape();
     let work = m.saturating_mul(n).saturating_mul(k);
-    let at_most = match threads {
-        Threads::Auto => pool_threads(),
-        Threads::AtMost(threads) => threads.max(1).min(pool_threads()),
-    };
-    at_most.min(work / WORK_PER_THREAD).max(1)
+    let worth = work / WORK_PER_THREAD;
+    // Most calls are small: they need not even ask for the pool.
+    if worth <= 1 {
+        return 1;
+    }
+    match threads {
+        Threads::Auto => worth.min(pool_threads()),
+        Threads::AtMost(0 | 1) => 1,
+        Threads::AtMost(threads) => worth.min(threads).min(pool_threads()),
+    }
 }
 
 fn pool_threads() -> usize {

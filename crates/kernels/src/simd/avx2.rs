@@ -16,6 +16,8 @@ impl Simd for Avx2 {
     const MR: usize = 6;
     const NV: usize = 1;
     const MR_NARROW: usize = 4;
+    const NV_ROW: usize = 4;
+    const DOTS: usize = 1;
 
     unsafe fn assume_available() -> Self {
         Avx2(())

@@ -16,6 +16,8 @@ impl Simd for Avx512 {
     const MR: usize = 14;
     const NV: usize = 2;
     const MR_NARROW: usize = 14;
+    const NV_ROW: usize = 8;
+    const DOTS: usize = 4;
 
     unsafe fn assume_available() -> Self {
         Avx512(())
