@@ -11,6 +11,7 @@ pub(crate) mod sgd;
 pub(crate) mod softmax;
 
 use crate::kernel_set::KernelSet;
+use crate::reduce::pad;
 use crate::simd::{Float, Simd};
 
 /// How the losses of a batch of `m` examples become one number; gradients are scaled alike.
@@ -33,11 +34,11 @@ impl Reduction {
     }
 }
 
-/// Elements whose losses are added in f32, lane by lane, before they meet the others' in f64.
+/// Elements whose losses are added lane by lane before they meet the others'.
 const CHUNK: usize = 1024;
 
-/// The sum of element-wise losses; `f` of a vector of x and one of y gives the losses and the gradients, the latter
-/// times `scale`.
+/// The sum of element-wise losses; `f` of a vector of x and one of y gives what `loss` takes, and the gradients, which are
+/// written times `scale`. `loss` gives the losses in two halves of f64, 0 for 0.
 #[inline(always)]
 fn element_wise<S: Simd>(
     s: S,
@@ -46,28 +47,29 @@ fn element_wise<S: Simd>(
     d_x: &mut [f32],
     scale: f32,
     f: impl Fn(S::F32, S::F32) -> (S::F32, S::F32),
+    loss: impl Fn(S::F32) -> (S::F64, S::F64),
 ) -> f64 {
     let lanes = S::F32::LANES;
     let scale = S::F32::splat(s, scale);
     let mut total = 0.0;
     for ((x, y), d_x) in x.chunks(CHUNK).zip(y.chunks(CHUNK)).zip(d_x.chunks_mut(CHUNK)) {
-        let mut acc = S::F32::splat(s, 0.0);
+        let (mut low, mut high) = (S::F64::splat(s, 0.0), S::F64::splat(s, 0.0));
         let (mut xs, mut ys, mut ds) = (x.chunks_exact(lanes), y.chunks_exact(lanes), d_x.chunks_exact_mut(lanes));
         for ((x, y), d_x) in (&mut xs).zip(&mut ys).zip(&mut ds) {
-            let (loss, d) = f(S::F32::load(s, x), S::F32::load(s, y));
+            let (term, d) = f(S::F32::load(s, x), S::F32::load(s, y));
             (d * scale).store(d_x);
-            acc = acc + loss;
+            let loss = loss(term);
+            (low, high) = (low + loss.0, high + loss.1);
         }
         let rest = ds.into_remainder();
         if !rest.is_empty() {
             let (x, y) = (S::F32::load_partial(s, xs.remainder()), S::F32::load_partial(s, ys.remainder()));
-            let (loss, d) = f(x, y);
-            // Through memory once, so that the lanes past the end count 0.
-            loss.store_partial(s, rest);
-            acc = acc + S::F32::load_partial(s, rest);
+            let (term, d) = f(x, y);
             (d * scale).store_partial(s, rest);
+            let loss = loss(pad(s, term, rest.len(), 0.0));
+            (low, high) = (low + loss.0, high + loss.1);
         }
-        total += f64::from(acc.sum_lanes());
+        total += (low + high).sum_lanes();
     }
     total
 }

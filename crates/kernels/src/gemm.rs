@@ -297,7 +297,13 @@ fn loops<S: Simd, T: Arithmetic>(s: S, mut problem: Problem<'_, T>, buffers: &mu
             let beta = if pc == 0 { problem.beta } else { Some(T::from(1.0)) };
             let epilogue = if pc + depth == k { problem.epilogue } else { TileEpilogue::None };
             // LOOP 2
-            for (i, rows) in blocking::even_pieces(m, S::MR) {
+            let mr = match cols <= T::Vector::<S>::LANES {
+                // Pointers to as many rows as a narrow tile can hold would not stay in registers.
+                true if problem.a.has_contiguous_rows() => S::MR_NARROW.min(S::MR),
+                true => S::MR_NARROW,
+                false => S::MR,
+            };
+            for (i, rows) in blocking::even_pieces(m, mr) {
                 let a = problem.a.row_range(i, i + rows).col_range(pc, pc + depth);
                 let a = ATile::new(s, a, cols.div_ceil(nr), &mut buffers.a);
                 let c = problem.c.part(i, jc, rows, cols);
@@ -357,11 +363,11 @@ fn band<S: Simd, T: Arithmetic>(
             j += S::NV_ROW * lanes;
         }
     }
-    let kernel = micro::kernels::<S, T>(a.layout, Width::Full)[rows - 1];
+    let full = micro::kernels::<S, T>(a.layout, Width::Full);
     while j + S::NV * lanes <= cols {
         (tile.b, tile.c) = (b.column(j), to.wrapping_add(j));
         // SAFETY: as above, for columns j to j + NV * lanes, which never cross from one packed panel to the next.
-        unsafe { kernel(&tile) };
+        unsafe { full[rows - 1](&tile) };
         j += S::NV * lanes;
     }
     while j < cols {

@@ -140,14 +140,20 @@ impl KernelSet {
     /// # Panics
     /// If `KERNELS_ISA` names no instruction set, or one that this CPU cannot run.
     pub fn best() -> &'static KernelSet {
-        static BEST: OnceLock<&'static KernelSet> = OnceLock::new();
+        Self::try_best().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// [`best`](Self::best), without a panic.
+    ///
+    /// # Errors
+    /// If `KERNELS_ISA` names no instruction set, or one that this CPU cannot run.
+    pub fn try_best() -> Result<&'static KernelSet, IsaUnavailable> {
+        static BEST: OnceLock<Result<&'static KernelSet, IsaUnavailable>> = OnceLock::new();
         BEST.get_or_init(|| match std::env::var("KERNELS_ISA") {
-            Ok(name) if !name.trim().is_empty() => Self::named(&name).unwrap_or_else(|reason| {
-                let available: Vec<_> = Self::available().map(|set| set.isa.name()).collect();
-                panic!("KERNELS_ISA: {reason}; available here: {}", available.join(", "))
-            }),
-            _ => Self::available().last().expect("the portable set is always available"),
+            Ok(name) if !name.trim().is_empty() => Self::named(&name).map_err(IsaUnavailable),
+            _ => Ok(Self::available().last().expect("the portable set is always available")),
         })
+        .clone()
     }
 
     fn named(name: &str) -> Result<&'static KernelSet, String> {
@@ -363,6 +369,19 @@ impl KernelSet {
     }
 }
 
+/// The environment variable `KERNELS_ISA` asks for what this CPU cannot do; the text says why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IsaUnavailable(String);
+
+impl std::fmt::Display for IsaUnavailable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let available: Vec<_> = KernelSet::available().map(|set| set.isa.name()).collect();
+        write!(f, "KERNELS_ISA: {}; available here: {}", self.0, available.join(", "))
+    }
+}
+
+impl std::error::Error for IsaUnavailable {}
+
 impl std::fmt::Debug for KernelSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "KernelSet({})", self.isa)
@@ -379,4 +398,19 @@ fn same_length(what: &str, (one, len): (&str, usize), (other, other_len): (&str,
 fn whole_rows(what: &str, cols: usize, len: usize) -> usize {
     assert!(cols > 0 && len.is_multiple_of(cols), "{what}: {len} elements are not whole rows of {cols}");
     len / cols
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_had_says_why_and_what_can() {
+        let unknown = IsaUnavailable(KernelSet::named("sse9").unwrap_err()).to_string();
+        assert!(unknown.contains("sse9") && unknown.contains("available here: portable"), "{unknown}");
+        let foreign = if cfg!(target_arch = "x86_64") { "neon" } else { "avx2" };
+        let foreign = KernelSet::named(foreign).unwrap_err();
+        assert!(foreign.contains("cannot run") && foreign.contains(std::env::consts::ARCH), "{foreign}");
+        assert_eq!(KernelSet::named(" Portable ").unwrap().isa(), Isa::Portable);
+    }
 }

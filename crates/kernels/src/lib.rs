@@ -61,6 +61,6 @@ pub use activation::Activation;
 pub use fused::Reduction;
 pub use gemm::{Element, Epilogue, GemmOptions, MatMut, MatRef, Threads, dgemm, gemm, sgemm};
 pub use isa::{Isa, UnknownIsa};
-pub use kernel_set::KernelSet;
+pub use kernel_set::{IsaUnavailable, KernelSet};
 pub use math::Function;
 pub use threads::ThreadPool;

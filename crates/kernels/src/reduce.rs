@@ -5,7 +5,7 @@
 
 use crate::simd::{Float, Simd};
 
-const ACCUMULATORS: usize = 4;
+pub(crate) const ACCUMULATORS: usize = 4;
 
 /// Folds the vectors of x and y, of the same length, with `step`, from 0.
 #[inline(always)]
@@ -22,8 +22,31 @@ fn fold<S: Simd>(s: S, x: &[f32], y: &[f32], step: impl Fn(S::F32, S::F32, S::F3
     for (acc, (x, y)) in acc.iter_mut().zip(rest) {
         *acc = step(*acc, S::F32::load_partial(s, x), S::F32::load_partial(s, y));
     }
-    let [a, b, c, d] = acc;
-    ((a + b) + (c + d)).sum_lanes()
+    combine(acc).sum_lanes()
+}
+
+#[inline(always)]
+pub(crate) fn combine<V: Float>([a, b, c, d]: [V; ACCUMULATORS]) -> V {
+    (a + b) + (c + d)
+}
+
+/// 0, 1, … 15: the number of each lane.
+#[inline(always)]
+pub(crate) fn lane_numbers<S: Simd>(s: S) -> S::F32 {
+    S::F32::load(s, &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0])
+}
+
+/// The whole slice, at most 16 elements, the other lanes `padding`.
+#[inline(always)]
+pub(crate) fn load_padded<S: Simd>(s: S, x: &[f32], padding: f32) -> S::F32 {
+    pad(s, S::F32::load_partial(s, x), x.len(), padding)
+}
+
+/// `x` with `padding` in the lanes from `len` on.
+#[inline(always)]
+pub(crate) fn pad<S: Simd>(s: S, x: S::F32, len: usize, padding: f32) -> S::F32 {
+    let within = lane_numbers(s).lt(S::F32::splat(s, len as f32));
+    S::F32::select(within, x, S::F32::splat(s, padding))
 }
 
 #[inline(always)]
@@ -51,25 +74,44 @@ pub(crate) fn dot<S: Simd>(s: S, x: &[f32], y: &[f32]) -> f32 {
 /// The largest element, NaN if there is one, -infinity if there is none at all.
 #[inline(always)]
 pub(crate) fn max<S: Simd>(s: S, x: &[f32]) -> f32 {
+    let largest = fold_max(
+        s,
+        x,
+        #[inline(always)]
+        |largest, x| S::F32::select(x.is_nan(), x, x.max(largest)),
+    );
+    let nan = S::F32::select(largest.is_nan(), largest, S::F32::splat(s, 0.0)).sum_lanes();
+    if nan.is_nan() { nan } else { largest.max_lanes() }
+}
+
+/// The largest element, passing over NaN; -infinity if there is none.
+#[inline(always)]
+pub(crate) fn max_of_numbers<S: Simd>(s: S, x: &[f32]) -> f32 {
+    fold_max(
+        s,
+        x,
+        #[inline(always)]
+        |largest, x| x.max(largest),
+    )
+    .max_lanes()
+}
+
+/// Folds the vectors of x with `larger`, given the largest so far and the next, into 16 lanes.
+#[inline(always)]
+fn fold_max<S: Simd>(s: S, x: &[f32], larger: impl Fn(S::F32, S::F32) -> S::F32) -> S::F32 {
     let lanes = S::F32::LANES;
-    let mut largest = S::F32::splat(s, f32::NEG_INFINITY);
-    let mut not_a_number = S::F32::splat(s, 0.0);
-    let mut vectors = x.chunks_exact(lanes);
-    for x in &mut vectors {
-        let x = S::F32::load(s, x);
-        largest = x.max(largest);
-        not_a_number = not_a_number + S::F32::select(x.is_nan(), x, S::F32::splat(s, 0.0));
+    let mut acc = [S::F32::splat(s, f32::NEG_INFINITY); ACCUMULATORS];
+    let mut blocks = x.chunks_exact(ACCUMULATORS * lanes);
+    for x in &mut blocks {
+        for (acc, x) in acc.iter_mut().zip(x.chunks_exact(lanes)) {
+            *acc = larger(*acc, S::F32::load(s, x));
+        }
     }
-    let rest =
-        vectors.remainder().iter().fold(f32::NEG_INFINITY, |max, &x| if x > max || x.is_nan() { x } else { max });
-    let (largest, nan) = (largest.max_lanes(), not_a_number.sum_lanes());
-    if nan.is_nan() || rest.is_nan() {
-        f32::NAN
-    } else if rest > largest {
-        rest
-    } else {
-        largest
+    for (acc, x) in acc.iter_mut().zip(blocks.remainder().chunks(lanes)) {
+        *acc = larger(*acc, load_padded(s, x, f32::NEG_INFINITY));
     }
+    let [a, b, c, d] = acc;
+    larger(larger(a, b), larger(c, d))
 }
 
 /// The index of the largest element of each row, the first of equals; a NaN counts as the largest.

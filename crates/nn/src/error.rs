@@ -164,6 +164,10 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// The environment variable `KERNELS_ISA` asks for an instruction set that this CPU does not have.
+    #[error(transparent)]
+    Isa(#[from] kernels::IsaUnavailable),
+
     /// A file could not be read or written, or does not hold what it should.
     #[error(transparent)]
     File(#[from] FileError),

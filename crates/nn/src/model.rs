@@ -80,6 +80,7 @@ impl ModelBuilder {
     /// # Errors
     /// - [`Error::InvalidHyperParameter`] for a model without inputs or layers, or a layer without outputs
     /// - [`Error::LogitsExpected`] for a classification loss behind an activation
+    /// - [`Error::Isa`] if no kernels were chosen and the environment variable `KERNELS_ISA` names none that can run
     /// - [`Error::OutOfMemory`]
     pub fn build(self) -> Result<Model> {
         let at_least_one = |name, value: usize| match value {
@@ -110,7 +111,7 @@ impl ModelBuilder {
         for (number, (layer, place)) in layers.iter().zip(&layout.layers).enumerate() {
             layer.init_weight(self.seed, number, &mut arena.as_mut_slice()[place.weight.range.clone()]);
         }
-        let kernels = self.kernels.unwrap_or_else(KernelSet::best);
+        let kernels = self.kernels.map_or_else(KernelSet::try_best, Ok)?;
         Ok(Model { kernels, loss: self.loss, layers, layout, arena })
     }
 }

@@ -1,11 +1,11 @@
 //! Binary cross-entropy of logits, `L = Σ_j max(z, 0) - z t + ln(1 + e^-|z|)`.
 //!
 //! The gradient `σ(z) - t` is computed as `(1 - t) σ(z) - t σ(-z)`, which does not cancel: for a target of 1 it is
-//! `-σ(-z)`, also where σ(z) rounds to 1. Both logistics come from `e = exp(-|z|)` as `1 / (1 + e)` and `e / (1 + e)`.
+//! `-σ(-z)`, also where σ(z) rounds to 1. With `e = exp(-|z|)` both logistics are quotients by `1 + e`, of 1 and of e.
 
 use super::element_wise;
-use crate::math::{exp::exp, log1p::log1p, relu::relu};
-use crate::simd::{Float, Simd};
+use crate::math::{exp::exp, log1p, relu::relu};
+use crate::simd::{Float, Float32, Simd};
 
 #[inline(always)]
 pub(crate) fn bce<S: Simd>(s: S, logits: &[f32], target: &[f32], scale: f32, d_logits: &mut [f32]) -> f64 {
@@ -19,13 +19,13 @@ pub(crate) fn bce<S: Simd>(s: S, logits: &[f32], target: &[f32], scale: f32, d_l
         |z, t| {
             let (zero, one) = (z.constant(0.0), z.constant(1.0));
             let e = exp(zero - z.abs());
-            let loss = z.neg_mul_add(t, relu(z)) + log1p(e);
-            let larger = one / (one + e);
-            let smaller = e * larger;
+            let loss = z.neg_mul_add(t, relu(z)) + log1p::finite(e);
             let negative = z.lt(zero);
-            let sigmoid = S::F32::select(negative, smaller, larger);
-            let complement = S::F32::select(negative, larger, smaller);
-            (loss, t.neg_mul_add(complement, (one - t) * sigmoid))
+            let sigmoid = S::F32::select(negative, e, one);
+            let complement = S::F32::select(negative, one, e);
+            (loss, t.neg_mul_add(complement, (one - t) * sigmoid) / (one + e))
         },
+        #[inline(always)]
+        |loss| loss.widen(),
     )
 }

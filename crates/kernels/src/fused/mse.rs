@@ -1,11 +1,11 @@
-//! Squared error, `L = ½ Σ_j (y_j - t_j)²`; its gradient is `y - t`.
+//! Squared error, `L = ½ Σ_j (y_j - t_j)²`; its gradient is `y - t`. The square is taken in f64, where it cannot overflow.
 
 use super::element_wise;
-use crate::simd::{Float, Simd};
+use crate::simd::{Float32, Simd};
 
 #[inline(always)]
 pub(crate) fn mse<S: Simd>(s: S, prediction: &[f32], target: &[f32], scale: f32, d_prediction: &mut [f32]) -> f64 {
-    element_wise(
+    let twice = element_wise(
         s,
         prediction,
         target,
@@ -14,7 +14,13 @@ pub(crate) fn mse<S: Simd>(s: S, prediction: &[f32], target: &[f32], scale: f32,
         #[inline(always)]
         |y, t| {
             let d = y - t;
-            (d * d * d.constant(0.5), d)
+            (d, d)
         },
-    )
+        #[inline(always)]
+        |d| {
+            let (low, high) = d.widen();
+            (low * low, high * high)
+        },
+    );
+    0.5 * twice
 }

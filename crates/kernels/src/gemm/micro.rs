@@ -68,7 +68,7 @@ pub(crate) enum Width {
 pub(crate) type MicroKernel<T> = unsafe fn(&Tile<T>);
 
 /// The tallest tile of any ISA.
-pub(crate) const MR_MAX: usize = 14;
+pub(crate) const MR_MAX: usize = 28;
 
 /// The kernels of one ISA for every height of a tile: `kernels[rows - 1]`.
 pub(crate) fn kernels<S: Simd, T: Arithmetic>(a: ALayout, width: Width) -> &'static [MicroKernel<T>; MR_MAX] {
@@ -80,10 +80,18 @@ pub(crate) fn kernels<S: Simd, T: Arithmetic>(a: ALayout, width: Width) -> &'sta
     match (a, width) {
         (ALayout::Rows, Width::Row) => const { &[single_row::<S, T, true>(); MR_MAX] },
         (ALayout::Columns, Width::Row) => const { &[single_row::<S, T, false>(); MR_MAX] },
-        (ALayout::Rows, Width::Full) => heights!(true, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
-        (ALayout::Rows, Width::Narrow) => heights!(true, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
-        (ALayout::Columns, Width::Full) => heights!(false, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
-        (ALayout::Columns, Width::Narrow) => heights!(false, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14),
+        (ALayout::Rows, Width::Full) => {
+            heights!(true, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
+        }
+        (ALayout::Rows, Width::Narrow) => {
+            heights!(true, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
+        }
+        (ALayout::Columns, Width::Full) => {
+            heights!(false, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
+        }
+        (ALayout::Columns, Width::Narrow) => {
+            heights!(false, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
+        }
     }
 }
 
@@ -116,7 +124,7 @@ unsafe fn too_tall<T>(_: &Tile<T>) {
 /// it pleases, and leaves the accumulators in memory when it does not.
 macro_rules! for_each_row {
     ($mr:ident, |$i:ident| $body:block) => {
-        for_each_row!($mr, $i, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+        for_each_row!($mr, $i, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27)
     };
     ($mr:ident, $i:ident, $body:block, $($row:literal)*) => {$(
         if $row < $mr {

@@ -24,8 +24,6 @@ const P: [f32; 9] = [
 
 /// The bits of ¾.
 const LOWEST_MANTISSA: i32 = 0x3f40_0000;
-/// The sign and exponent of a number.
-const EXPONENT: i32 = 0xff80_0000_u32 as i32;
 
 /// The natural logarithm. -infinity for either 0, infinity for infinity, NaN below 0 and for NaN.
 #[inline(always)]
@@ -39,10 +37,9 @@ pub(crate) fn ln<V: Float32>(x: V) -> V {
 /// (e, m) with `x = 2^e m` and m in [¾, 1½), for a positive normal x.
 #[inline(always)]
 pub(crate) fn split<V: Float32>(x: V) -> (V, V) {
-    let s = x.token();
-    let above = x.to_bits() - V::Bits::splat(s, LOWEST_MANTISSA);
-    let mantissa = x.to_bits() - (above & V::Bits::splat(s, EXPONENT));
-    (above.shift_right::<23>().to_float(), mantissa.bits_to_float())
+    let bits = x.to_bits();
+    let e = (bits - V::Bits::splat(x.token(), LOWEST_MANTISSA)).shift_right::<23>();
+    (e.to_float(), (bits - e.shift_left::<23>()).bits_to_float())
 }
 
 /// `e ln 2 + ln(1 + f + low)` for f in [-¼, ½) and a `low` within its rounding error.

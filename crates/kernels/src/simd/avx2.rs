@@ -203,10 +203,17 @@ impl Float for F32x16 {
     }
 }
 
+with_intrinsics! {
+    fn widen_half(x: __m256) -> F64x8 {
+        F64x8(_mm256_cvtps_pd(_mm256_castps256_ps128(x)), _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(x)))
+    }
+}
+
 impl Float32 for F32x16 {
     type Bits = I32x16;
     with_intrinsics! {
         fn to_bits(self) -> I32x16 { I32x16(_mm256_castps_si256(self.0), _mm256_castps_si256(self.1)) }
+        fn widen(self) -> (F64x8, F64x8) { (widen_half(self.0), widen_half(self.1)) }
     }
 }
 

@@ -15,7 +15,8 @@ impl Simd for Avx512 {
     // 28 accumulators + 2 + 1 of 32 registers.
     const MR: usize = 14;
     const NV: usize = 2;
-    const MR_NARROW: usize = 14;
+    // 28 accumulators + 1; A's elements are broadcast by the additions themselves.
+    const MR_NARROW: usize = 28;
     const NV_ROW: usize = 8;
     const DOTS: usize = 4;
 
@@ -168,6 +169,9 @@ impl Float32 for F32x16 {
     type Bits = I32x16;
     with_intrinsics! {
         fn to_bits(self) -> I32x16 { I32x16(_mm512_castps_si512(self.0)) }
+        fn widen(self) -> (F64x8, F64x8) {
+            (F64x8(_mm512_cvtps_pd(low(self.0))), F64x8(_mm512_cvtps_pd(high(self.0))))
+        }
     }
 }
 

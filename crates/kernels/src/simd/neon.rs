@@ -243,10 +243,22 @@ float!(F64x8, f64, 8, 2, uint64x2_t, MAGIC_F64, 1023.0,
     vld1q_f64, vst1q_f64, vdupq_n_f64, vfmaq_f64, vfmsq_f64, vabsq_f64, vcltq_f64, vcgtq_f64, vceqq_f64,
     vbslq_f64, vdupq_n_u64, 1 << 63, vreinterpretq_f64_u64, vreinterpretq_u64_f64, vshlq_n_u64 52, not_u64, transpose_2x2);
 
+with_intrinsics! {
+    fn widen_half(low: float32x4_t, high: float32x4_t) -> F64x8 {
+        F64x8(
+            vcvt_f64_f32(vget_low_f32(low)),
+            vcvt_high_f64_f32(low),
+            vcvt_f64_f32(vget_low_f32(high)),
+            vcvt_high_f64_f32(high),
+        )
+    }
+}
+
 impl Float32 for F32x16 {
     type Bits = I32x16;
     with_intrinsics! {
         fn to_bits(self) -> I32x16 { each!(I32x16 <- vreinterpretq_s32_f32(self)) }
+        fn widen(self) -> (F64x8, F64x8) { (widen_half(self.0, self.1), widen_half(self.2, self.3)) }
     }
 }
 

@@ -244,6 +244,13 @@ impl Float32 for F32x16 {
         let bits = |half: f32x8| i32x8::new(half.to_array().map(|x| x.to_bits() as i32));
         I32x16(bits(self.0), bits(self.1))
     }
+
+    #[inline(always)]
+    fn widen(self) -> (F64x8, F64x8) {
+        let lanes = self.to_lanes();
+        let half = |first: usize| F64x8::from_lanes(std::array::from_fn(|i| f64::from(lanes[first + i])));
+        (half(0), half(8))
+    }
 }
 
 impl Int32 for I32x16 {
