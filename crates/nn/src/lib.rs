@@ -23,10 +23,9 @@
 //! data. [`data::Dataset`] reads such data from files, [`checkpoint`] keeps the parameters in one. Everywhere, matrices are
 //! slices of `f32`, row by row, with one row an example.
 //!
-//! The same seed gives the same weights bit for bit, on any number of threads and on every instruction set. What a user
-//! feeds in, data, files and options, is answered by a value or an [`Error`], never by a panic; the environment variable
-//! `KERNELS_ISA` alone panics at the first use of [`KernelSet::best`] if it names what this CPU does not have. After a
-//! [`Trainer`] has planned its memory, its steps allocate none.
+//! The same seed gives the same weights bit for bit, on any number of threads and on every instruction set. Whatever a
+//! user feeds in, data, files and options, the answer is a value or an [`Error`], never a panic. After a [`Trainer`] has
+//! planned its memory, its steps allocate none.
 #![forbid(unsafe_code)]
 
 mod batches;
