@@ -12,9 +12,9 @@ fn exact(function: Function, x: f32) -> f64 {
         Function::Log1p => x.ln_1p(),
         Function::Sigmoid => reference::sigmoid(x),
         Function::Tanh => x.tanh(),
-        // The maximum of -0 and 0 is either: the function keeps its argument.
+        // By bits: as a comparison of floats it may be compiled to a maximum that turns -0 into 0.
         Function::Relu => {
-            if x < 0.0 {
+            if x.is_sign_negative() && x != 0.0 && !x.is_nan() {
                 0.0
             } else {
                 x
