@@ -1,5 +1,6 @@
 //! What the tests share: random cases, and matrices in guarded buffers.
 
+pub mod digest;
 pub mod gemm_case;
 pub mod matrix;
 pub mod random;

@@ -107,7 +107,9 @@ mod tests {
     use clap::Parser;
 
     fn flags(line: &str) -> Bench {
-        let Flags { command: Command::Bench(bench) } = Flags::try_parse_from(line.split(' ')).unwrap();
+        let Flags { command: Command::Bench(bench) } = Flags::try_parse_from(line.split(' ')).unwrap() else {
+            panic!("not a bench: {line}")
+        };
         bench
     }
 

@@ -17,6 +17,15 @@ pub(crate) struct Flags {
 pub(crate) enum Command {
     /// Measure the kernels against plain loops and other libraries, each answer checked first
     Bench(Bench),
+    /// Compute the golden digests, which are the same on every machine, and compare them with the committed ones
+    Digest(Digest),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Digest {
+    /// Write them to tests/digests.txt instead, after a deliberate change of the arithmetic
+    #[arg(long)]
+    pub(crate) write: bool,
 }
 
 #[derive(Debug, Args)]
@@ -78,7 +87,7 @@ mod tests {
     #[test]
     fn isas_are_parsed_by_name() {
         let parse = |name| Flags::try_parse_from(["xtask", "bench", "gemm", "--isa", name]);
-        let Flags { command: Command::Bench(bench) } = parse("avx2").unwrap();
+        let Flags { command: Command::Bench(bench) } = parse("avx2").unwrap() else { panic!("a bench") };
         assert_eq!((bench.isa, bench.kind), (Some(Isa::Avx2), Kind::Gemm));
         assert!(parse("sse9").unwrap_err().to_string().contains("expected one of portable"));
     }

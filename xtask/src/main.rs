@@ -1,6 +1,7 @@
 //! Tasks of the workspace: `cargo xtask help`.
 
 mod bench;
+mod digest;
 mod flags;
 
 use clap::Parser;
@@ -11,6 +12,7 @@ fn main() -> ExitCode {
     let Flags { command } = Flags::parse();
     let done = match command {
         Command::Bench(flags) => bench::run(&flags),
+        Command::Digest(flags) => digest::run(&flags),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");

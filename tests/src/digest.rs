@@ -1,0 +1,174 @@
+//! Golden digests: SHA-256 of what fixed runs return, the same on every instruction set and for any number of threads.
+
+use crate::gemm_case::GemmCase;
+use crate::matrix::{Float, Layout};
+use crate::random::Random;
+use kernels::{Activation, Epilogue, Function, GemmOptions, KernelSet, Reduction, ThreadPool};
+use nn::data::{CsvHeader, CsvOptions, Dataset, Scaler};
+use nn::{BatchSize, Loss, Model, TrainOptions, Trainer};
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../data");
+
+/// The digest of one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    /// What ran.
+    pub name: String,
+    /// In hexadecimal.
+    pub sha256: String,
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  {}", self.sha256, self.name)
+    }
+}
+
+/// Digests of runs that may use threads.
+///
+/// # Errors
+/// If the threads cannot be started or the data sets not read.
+pub fn threaded(set: &'static KernelSet, threads: usize) -> nn::Result<Vec<Digest>> {
+    let pool = ThreadPool::new(threads).map_err(|source| nn::Error::ThreadPool { threads, source })?;
+    let mut digests = pool.install(|| {
+        let mut digests = gemm::<f32>(set, "f32");
+        digests.extend(gemm::<f64>(set, "f64"));
+        digests
+    });
+    digests.push(digits(set, threads)?);
+    digests.push(tumours(set, threads)?);
+    Ok(digests)
+}
+
+/// Digests of the other kernels, which run on the caller's thread.
+pub fn serial(set: &KernelSet) -> Vec<Digest> {
+    let mut digests = math(set);
+    digests.extend(losses(set));
+    digests.push(reductions(set));
+    digests
+}
+
+fn digest(name: impl Into<String>, bytes: impl IntoIterator<Item = [u8; 8]>) -> Digest {
+    let mut hash = Sha256::new();
+    bytes.into_iter().for_each(|bytes| hash.update(bytes));
+    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Digest { name: name.into(), sha256 }
+}
+
+/// The bits, with one NaN for all, as a NaN's sign and payload are not promised.
+fn bytes<T: Float>(x: T) -> [u8; 8] {
+    let bits = if x.to_f64().is_nan() { f64::NAN.to_bits() } else { x.bits() };
+    bits.to_le_bytes()
+}
+
+fn gemm<T: Float>(set: &KernelSet, element: &str) -> Vec<Digest> {
+    use Layout::{ColMajor, ColPadded, General, RowMajor, RowPadded, RowsBackwards};
+    // Every path: as it lies, packed, transposed, tails, blocks of K and of columns, thin, dot products; the largest ones
+    // are worth several threads.
+    let cases = [
+        ("NN", (64, 128, 784), (RowMajor, RowMajor, RowMajor)),
+        ("NT", (64, 130, 128), (RowMajor, ColMajor, RowMajor)),
+        ("TN", (257, 65, 64), (ColMajor, RowMajor, RowMajor)),
+        ("TT", (61, 67, 513), (ColMajor, ColMajor, RowPadded)),
+        ("C by columns", (50, 70, 30), (RowMajor, RowMajor, ColPadded)),
+        ("general", (37, 41, 43), (General, RowsBackwards, General)),
+        ("wide", (5, 1100, 1030), (RowPadded, RowPadded, RowMajor)),
+        ("head", (64, 10, 128), (RowMajor, RowMajor, RowMajor)),
+        ("row", (1, 300, 700), (RowMajor, RowMajor, RowMajor)),
+        ("row of dots", (1, 300, 700), (RowMajor, ColMajor, RowMajor)),
+        ("column of dots", (300, 1, 701), (RowMajor, RowMajor, RowMajor)),
+        ("column", (300, 1, 60), (ColMajor, RowMajor, RowMajor)),
+    ];
+    let mut random = Random::new(100);
+    let run = |(name, shape, layouts): (&str, _, _)| {
+        let case = GemmCase::<T>::with_layouts(shape, layouts, &mut random);
+        let epilogues = [
+            Epilogue::None,
+            Epilogue::Bias { bias: Some(&case.bias), activation: Activation::Relu },
+            Epilogue::Bias { bias: Some(&case.bias), activation: Activation::Sigmoid },
+            Epilogue::Derivative { activation: Activation::Tanh, output: case.output.view() },
+        ];
+        let results =
+            epilogues.map(|epilogue| case.run_with(set, &GemmOptions { epilogue, ..GemmOptions::default() }).data);
+        digest(format!("gemm {element} {name}"), results.into_iter().flatten().map(bytes))
+    };
+    cases.map(run).into()
+}
+
+fn math(set: &KernelSet) -> Vec<Digest> {
+    let xs: Vec<f32> = (0..=u32::MAX).step_by(30_011).map(f32::from_bits).collect();
+    let mut ys = vec![0.0; xs.len()];
+    let mut run = |function: Function| {
+        set.map(function, &xs, &mut ys);
+        digest(function.name(), ys.iter().map(|&y| bytes(y)))
+    };
+    Function::ALL.map(&mut run).into()
+}
+
+fn losses(set: &KernelSet) -> Vec<Digest> {
+    let mut random = Random::new(101);
+    let (rows, cols) = (300, 13);
+    let z = random.floats(rows * cols, 9.0);
+    let t: Vec<f32> = random.floats(rows * cols, 1.0).iter().map(|t| t.abs()).collect();
+    let labels: Vec<u32> = (0..rows).map(|_| random.below(cols) as u32).collect();
+    let run = |name: &str, loss: &dyn Fn(&mut [f32]) -> f64| {
+        let mut d = vec![0.0; rows * cols];
+        let cost = loss(&mut d);
+        digest(name, std::iter::once(bytes(cost)).chain(d.iter().map(|&d| bytes(d))))
+    };
+    vec![
+        run("mse", &|d| set.mse(cols, &z, &t, Reduction::Mean, d)),
+        run("bce_with_logits", &|d| set.bce_with_logits(cols, &z, &t, Reduction::Mean, d)),
+        run("softmax_cross_entropy", &|d| set.softmax_cross_entropy(cols, &z, &labels, Reduction::Mean, d)),
+        run("softmax", &|p| {
+            set.softmax(cols, &z, p);
+            0.0
+        }),
+        run("sgd", &|p| {
+            p.copy_from_slice(&t);
+            (0..5).for_each(|_| set.sgd(p, &z, 0.01, 0.1));
+            0.0
+        }),
+    ]
+}
+
+fn reductions(set: &KernelSet) -> Digest {
+    let mut random = Random::new(102);
+    let (x, y) = (random.floats(9973, 1.0), random.floats(9973, 1.0));
+    let mut sums = vec![0.0; 13];
+    set.column_sums(13, &x[..13 * 700], &mut sums);
+    let mut results = vec![set.sum(&x), set.dot(&x, &y), set.sum_squares(&y), set.max(&x)];
+    results.extend(sums);
+    digest("reductions", results.into_iter().map(bytes))
+}
+
+/// Five epochs of 45 batches, shuffled, the last one smaller.
+fn digits(set: &'static KernelSet, threads: usize) -> nn::Result<Digest> {
+    let mut data = Dataset::from_csv(format!("{DATA}/digits.csv.gz"), &CsvOptions::default())?;
+    Scaler::constant(data.cols(), 1.0 / 16.0).apply(&mut data)?;
+    let (training, _) = data.split(0.2, 42)?;
+    let builder = Model::builder(64).linear(128, Activation::Relu).linear(32, Activation::Tanh);
+    let builder = builder.linear(10, Activation::Identity).loss(Loss::SoftmaxCrossEntropy).seed(42);
+    let options = TrainOptions { max_epochs: 5, weight_decay: 1e-3, threads, ..TrainOptions::default() };
+    train("digits, 225 steps", builder.kernels(set).build()?, options, &training)
+}
+
+/// 200 steps of full-batch descent.
+fn tumours(set: &'static KernelSet, threads: usize) -> nn::Result<Digest> {
+    let options = CsvOptions { header: CsvHeader::Counts, ..CsvOptions::default() };
+    let mut data = Dataset::from_csv(format!("{DATA}/breast_cancer.csv"), &options)?;
+    Scaler::standard(&data).apply(&mut data)?;
+    let model = Model::builder(30).linear(1, Activation::Identity).loss(Loss::BceWithLogits).kernels(set).build()?;
+    let options =
+        TrainOptions { batch_size: BatchSize::All, max_epochs: 200, tol: None, threads, ..TrainOptions::default() };
+    train("breast cancer, 200 steps", model, options, &data)
+}
+
+fn train(name: &str, mut model: Model, options: TrainOptions, data: &Dataset) -> nn::Result<Digest> {
+    let report = Trainer::new(options)?.fit(&mut model, data.features(), data.targets())?;
+    let losses: Vec<[u8; 8]> = report.losses().map(bytes).collect();
+    let weights: Vec<[u8; 8]> = model.parameters().flat_map(|p| p.values()).map(bytes).collect();
+    Ok(digest(name, losses.into_iter().chain(weights)))
+}
