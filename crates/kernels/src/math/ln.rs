@@ -31,7 +31,7 @@ pub(crate) fn ln<V: Float32>(x: V) -> V {
     let subnormal = x.lt(x.constant(f32::MIN_POSITIVE));
     let (e, m) = split(V::select(subnormal, x * x.constant(16_777_216.0), x));
     let e = V::select(subnormal, e - x.constant(24.0), e);
-    specials(x, of_parts(e, m - x.constant(1.0), x.constant(0.0)), x)
+    specials(x, of_parts(e, m - x.constant(1.0)), x)
 }
 
 /// (e, m) with `x = 2^e m` and m in [¾, 1½), for a positive normal x.
@@ -42,14 +42,14 @@ pub(crate) fn split<V: Float32>(x: V) -> (V, V) {
     (e.to_float(), (bits - e.shift_left::<23>()).bits_to_float())
 }
 
-/// `e ln 2 + ln(1 + f + low)` for f in [-¼, ½) and a `low` within its rounding error.
+/// `e ln 2 + ln(1 + f)` for f in [-¼, ½].
 #[inline(always)]
-pub(crate) fn of_parts<V: Float32>(e: V, f: V, low: V) -> V {
+pub(crate) fn of_parts<V: Float32>(e: V, f: V) -> V {
     let high = e * e.constant(LN2_HIGH);
     let sum = high + f;
     // |high| >= |f| or high = 0, so this is the exact error of the sum.
     let error = (high - sum) + f;
-    let tail = polynomial(f, &P).mul_add(f * f, e.mul_add(e.constant(LN2_LOW), low));
+    let tail = polynomial(f, &P).mul_add(f * f, e * e.constant(LN2_LOW));
     sum + (error + tail)
 }
 

@@ -1,8 +1,9 @@
 //! `ln(1 + x)`.
 //!
 //! 1. `1 + x`, rounded, tells e as in `ln`, so that `1 + x = 2^e (1 + f)`.
-//! 2. `f = 2^-e x + (2^-e - 1)`, the second term exact, by one fused step; its remainder goes into the tail. `4 2^-e` and
-//!    a quarter stand for 2^-e, which would be subnormal for the largest x.
+//! 2. `f = 2^-e x + (2^-e - 1)` by one fused step: exact for e <= 24, as both terms are then multiples of the last place
+//!    of f, and to a rounding beyond, where the 1 hardly counts. `4 2^-e` and a quarter stand for 2^-e, which would be
+//!    subnormal for the largest x.
 //! 3. As in `ln`.
 
 use super::ln::{of_parts, specials, split};
@@ -21,8 +22,6 @@ pub(crate) fn finite<V: Float32>(x: V) -> V {
     let (one, quarter) = (x.constant(1.0), x.constant(0.25));
     let (e, _) = split(x + one);
     let factor = (x.constant(2.0) - e).pow2();
-    let (scaled, offset) = (x * factor, factor.mul_add(quarter, x.constant(-1.0)));
-    let f = scaled.mul_add(quarter, offset);
-    let low = scaled.mul_add(quarter, offset - f);
-    of_parts(e, f, low)
+    let offset = factor.mul_add(quarter, x.constant(-1.0));
+    of_parts(e, (x * factor).mul_add(quarter, offset))
 }
