@@ -31,14 +31,18 @@ impl fmt::Display for Digest {
 /// # Errors
 /// If the threads cannot be started or the data sets not read.
 pub fn threaded(set: &'static KernelSet, threads: usize) -> nn::Result<Vec<Digest>> {
-    let pool = ThreadPool::new(threads).map_err(|source| nn::Error::ThreadPool { threads, source })?;
-    let mut digests = pool.install(|| {
+    // Small as the products are, all threads shall work.
+    let pool = || {
+        let pool = ThreadPool::with_work_per_thread(threads, 1);
+        pool.map_err(|source| nn::Error::ThreadPool { threads, source })
+    };
+    let mut digests = pool()?.install(|| {
         let mut digests = gemm::<f32>(set, "f32");
         digests.extend(gemm::<f64>(set, "f64"));
         digests
     });
-    digests.push(digits(set, threads)?);
-    digests.push(tumours(set, threads)?);
+    digests.push(digits(set, pool()?)?);
+    digests.push(tumours(set, pool()?)?);
     Ok(digests)
 }
 
@@ -145,29 +149,28 @@ fn reductions(set: &KernelSet) -> Digest {
 }
 
 /// Five epochs of 45 batches, shuffled, the last one smaller.
-fn digits(set: &'static KernelSet, threads: usize) -> nn::Result<Digest> {
+fn digits(set: &'static KernelSet, pool: ThreadPool) -> nn::Result<Digest> {
     let mut data = Dataset::from_csv(format!("{DATA}/digits.csv.gz"), &CsvOptions::default())?;
     Scaler::constant(data.cols(), 1.0 / 16.0).apply(&mut data)?;
     let (training, _) = data.split(0.2, 42)?;
     let builder = Model::builder(64).linear(128, Activation::Relu).linear(32, Activation::Tanh);
     let builder = builder.linear(10, Activation::Identity).loss(Loss::SoftmaxCrossEntropy).seed(42);
-    let options = TrainOptions { max_epochs: 5, weight_decay: 1e-3, threads, ..TrainOptions::default() };
-    train("digits, 225 steps", builder.kernels(set).build()?, options, &training)
+    let options = TrainOptions { max_epochs: 5, weight_decay: 1e-3, ..TrainOptions::default() };
+    train("digits, 225 steps", builder.kernels(set).build()?, options, pool, &training)
 }
 
 /// 200 steps of full-batch descent.
-fn tumours(set: &'static KernelSet, threads: usize) -> nn::Result<Digest> {
+fn tumours(set: &'static KernelSet, pool: ThreadPool) -> nn::Result<Digest> {
     let options = CsvOptions { header: CsvHeader::Counts, ..CsvOptions::default() };
     let mut data = Dataset::from_csv(format!("{DATA}/breast_cancer.csv"), &options)?;
     Scaler::standard(&data).apply(&mut data)?;
     let model = Model::builder(30).linear(1, Activation::Identity).loss(Loss::BceWithLogits).kernels(set).build()?;
-    let options =
-        TrainOptions { batch_size: BatchSize::All, max_epochs: 200, tol: None, threads, ..TrainOptions::default() };
-    train("breast cancer, 200 steps", model, options, &data)
+    let options = TrainOptions { batch_size: BatchSize::All, max_epochs: 200, tol: None, ..TrainOptions::default() };
+    train("breast cancer, 200 steps", model, options, pool, &data)
 }
 
-fn train(name: &str, mut model: Model, options: TrainOptions, data: &Dataset) -> nn::Result<Digest> {
-    let report = Trainer::new(options)?.fit(&mut model, data.features(), data.targets())?;
+fn train(name: &str, mut model: Model, options: TrainOptions, pool: ThreadPool, data: &Dataset) -> nn::Result<Digest> {
+    let report = Trainer::with_pool(options, pool)?.fit(&mut model, data.features(), data.targets())?;
     let losses: Vec<[u8; 8]> = report.losses().map(bytes).collect();
     let weights: Vec<[u8; 8]> = model.parameters().flat_map(|p| p.values()).map(bytes).collect();
     Ok(digest(name, losses.into_iter().chain(weights)))

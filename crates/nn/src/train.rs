@@ -186,6 +186,15 @@ impl Trainer {
         Ok(Trainer { options, pool })
     }
 
+    /// Checks the options and trains on the threads of `pool`, whatever [`TrainOptions::threads`] says.
+    ///
+    /// # Errors
+    /// [`Error::InvalidHyperParameter`] for an option outside its range.
+    pub fn with_pool(options: TrainOptions, pool: ThreadPool) -> Result<Self> {
+        options.check()?;
+        Ok(Trainer { options, pool })
+    }
+
     /// The options.
     pub fn options(&self) -> &TrainOptions {
         &self.options

@@ -2,14 +2,11 @@
 
 use super::{Arithmetic, Problem, Threads};
 
-/// Multiply-adds that a further thread must find to be worth waking: some microseconds of work.
-const WORK_PER_THREAD: usize = 256 * 1024;
-
 /// How many threads to use for a problem.
 pub(crate) fn worth_using<T: Arithmetic>(problem: &Problem<'_, T>, threads: Threads) -> usize {
     let (m, n, k) = problem.shape();
     let work = m.saturating_mul(n).saturating_mul(k);
-    let worth = work / WORK_PER_THREAD;
+    let worth = work / crate::threads::work_per_thread();
     // Most calls are small: they need not even ask for the pool.
     if worth <= 1 {
         return 1;

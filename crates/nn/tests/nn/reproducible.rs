@@ -1,10 +1,10 @@
 //! The same bits for any number of threads and every instruction set.
 
-use nn::{Activation, BatchSize, EpochReport, KernelSet, Loss, Model, TrainOptions, Trainer};
+use nn::{Activation, BatchSize, EpochReport, KernelSet, Loss, Model, ThreadPool, TrainOptions, Trainer};
 
 use crate::{bits, labels, uniform};
 
-/// The products of a full batch in the hidden layers are large enough for four threads; 300 rows leave a batch of 44.
+/// 300 rows leave a batch of 44.
 const INPUTS: usize = 100;
 const ROWS: usize = 300;
 
@@ -19,17 +19,17 @@ fn train(kernels: &'static KernelSet, threads: usize) -> (Vec<u32>, Vec<(u64, Op
         .kernels(kernels)
         .build()
         .unwrap();
-    let trainer = Trainer::new(TrainOptions {
+    let options = TrainOptions {
         batch_size: BatchSize::Rows(128),
         learning_rate: 0.05,
         weight_decay: 1e-3,
         max_epochs: 34,
         tol: None,
         seed: 7,
-        threads,
         ..TrainOptions::default()
-    })
-    .unwrap();
+    };
+    // Small as the products are, all threads shall work.
+    let trainer = Trainer::with_pool(options, ThreadPool::with_work_per_thread(threads, 1).unwrap()).unwrap();
     let report = trainer.fit(&mut model, &uniform(1, ROWS * INPUTS), &labels(2, ROWS, 10)).unwrap();
     let judged = |epoch: &EpochReport| (epoch.loss.to_bits(), epoch.accuracy.map(f64::to_bits));
     (bits(&model), report.epochs.iter().map(judged).collect())
