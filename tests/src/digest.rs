@@ -63,7 +63,7 @@ fn digest(name: impl Into<String>, bytes: impl IntoIterator<Item = [u8; 8]>) -> 
 
 /// The bits, with one NaN for all, as a NaN's sign and payload are not promised.
 fn bytes<T: Float>(x: T) -> [u8; 8] {
-    let bits = if x.to_f64().is_nan() { f64::NAN.to_bits() } else { x.bits() };
+    let bits = if x.into().is_nan() { f64::NAN.to_bits() } else { x.bits() };
     bits.to_le_bytes()
 }
 

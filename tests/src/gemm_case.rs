@@ -2,7 +2,7 @@
 
 use crate::matrix::{Float, Layout, Matrix};
 use crate::random::Random;
-use kernels::{Activation, Epilogue, GemmOptions, KernelSet, Threads};
+use kernels::{Activation, Epilogue, GemmOptions, KernelSet, Threads, reference};
 use std::fmt;
 
 /// Shapes, layouts and scalars of a call, and its random inputs.
@@ -102,27 +102,18 @@ impl<T: Float> GemmCase<T> {
     /// `(k + 4) u (|alpha| Σ|a||b| + |beta c|)` and what underflows; for `f64` the reference rounds as often itself.
     pub fn check(&self, c: &Matrix<T>, who: &dyn fmt::Display) {
         let view = c.view();
-        let (m, n, k) = (view.rows(), view.cols(), self.a.view().cols());
+        let (n, k) = (view.cols(), self.a.view().cols());
+        let reference = reference::gemm(self.alpha, self.a.view(), self.b.view(), self.beta, self.c.view());
         let reference_error = if T::UNIT_ROUNDOFF < 1e-15 { 2.0 } else { 1.0 };
-        for i in 0..m {
-            for j in 0..n {
-                let (mut sum, mut magnitude) = (0.0, 0.0);
-                for p in 0..k {
-                    let product = self.a.get(i, p).to_f64() * self.b.get(p, j).to_f64();
-                    sum += product;
-                    magnitude += product.abs();
-                }
-                let old = if self.beta == T::default() { 0.0 } else { self.beta.to_f64() * self.c.get(i, j).to_f64() };
-                let expected = self.alpha.to_f64() * sum + old;
-                let magnitude = self.alpha.to_f64().abs() * magnitude + old.abs();
-                let bound = (k as f64 + 4.0) * T::UNIT_ROUNDOFF * magnitude * reference_error + k as f64 * T::TINIEST;
-                let got = c.get(i, j).to_f64();
-                assert!(
-                    (got - expected).abs() <= bound,
-                    "{who}: {}: c[{i}][{j}] is {got}, not {expected} within {bound}",
-                    self.description
-                );
-            }
+        for (at, (expected, magnitude)) in reference.values.iter().zip(&reference.magnitudes).enumerate() {
+            let (i, j) = (at / n, at % n);
+            let bound = (k as f64 + 4.0) * T::UNIT_ROUNDOFF * magnitude * reference_error + k as f64 * T::TINIEST;
+            let got: f64 = c.get(i, j).into();
+            assert!(
+                (got - expected).abs() <= bound,
+                "{who}: {}: c[{i}][{j}] is {got}, not {expected} within {bound}",
+                self.description
+            );
         }
         self.check_guards(c, who);
     }

@@ -4,7 +4,7 @@ use crate::random::Random;
 use kernels::{Element, MatMut, MatRef};
 
 /// `f32` and `f64` as the tests need them.
-pub trait Float: Element + std::fmt::Display {
+pub trait Float: Element + Into<f64> + std::fmt::Display {
     /// Half the distance from 1 to the next number.
     const UNIT_ROUNDOFF: f64;
     /// The smallest positive number.
@@ -13,8 +13,6 @@ pub trait Float: Element + std::fmt::Display {
     const GUARD: Self;
     /// From `f64`, rounded.
     fn from_f64(x: f64) -> Self;
-    /// To `f64`, exact.
-    fn to_f64(self) -> f64;
     /// The bits, widened.
     fn bits(self) -> u64;
 }
@@ -25,9 +23,6 @@ impl Float for f32 {
     const GUARD: f32 = f32::from_bits(0x7fc1_2345);
     fn from_f64(x: f64) -> f32 {
         x as f32
-    }
-    fn to_f64(self) -> f64 {
-        self.into()
     }
     fn bits(self) -> u64 {
         self.to_bits().into()
@@ -40,9 +35,6 @@ impl Float for f64 {
     const GUARD: f64 = f64::from_bits(0x7ff8_1234_5678_9abc);
     fn from_f64(x: f64) -> f64 {
         x
-    }
-    fn to_f64(self) -> f64 {
-        self
     }
     fn bits(self) -> u64 {
         self.to_bits()
