@@ -7,24 +7,6 @@ use crate::simd::{Float, Simd};
 
 pub(crate) const ACCUMULATORS: usize = 4;
 
-/// Folds the vectors of x and y, of the same length, with `step`, from 0.
-#[inline(always)]
-fn fold<S: Simd>(s: S, x: &[f32], y: &[f32], step: impl Fn(S::F32, S::F32, S::F32) -> S::F32) -> f32 {
-    let lanes = S::F32::LANES;
-    let mut acc = [S::F32::splat(s, 0.0); ACCUMULATORS];
-    let (mut xs, mut ys) = (x.chunks_exact(ACCUMULATORS * lanes), y.chunks_exact(ACCUMULATORS * lanes));
-    for (x, y) in (&mut xs).zip(&mut ys) {
-        for (i, acc) in acc.iter_mut().enumerate() {
-            *acc = step(*acc, S::F32::load(s, &x[i * lanes..]), S::F32::load(s, &y[i * lanes..]));
-        }
-    }
-    let rest = xs.remainder().chunks(lanes).zip(ys.remainder().chunks(lanes));
-    for (acc, (x, y)) in acc.iter_mut().zip(rest) {
-        *acc = step(*acc, S::F32::load_partial(s, x), S::F32::load_partial(s, y));
-    }
-    combine(acc).sum_lanes()
-}
-
 #[inline(always)]
 pub(crate) fn combine<V: Float>([a, b, c, d]: [V; ACCUMULATORS]) -> V {
     (a + b) + (c + d)
@@ -51,24 +33,57 @@ pub(crate) fn pad<S: Simd>(s: S, x: S::F32, len: usize, padding: f32) -> S::F32 
 
 #[inline(always)]
 pub(crate) fn sum<S: Simd>(s: S, x: &[f32]) -> f32 {
-    fold(
-        s,
-        x,
-        x,
-        #[inline(always)]
-        |acc, x, _| acc + x,
-    )
+    let lanes = S::F32::LANES;
+    let mut acc = [S::F32::splat(s, 0.0); ACCUMULATORS];
+    let mut groups = x.chunks_exact(ACCUMULATORS * lanes);
+    for x in &mut groups {
+        for (i, acc) in acc.iter_mut().enumerate() {
+            *acc = *acc + S::F32::load(s, &x[i * lanes..]);
+        }
+    }
+    for (acc, x) in acc.iter_mut().zip(groups.remainder().chunks(lanes)) {
+        *acc = *acc + S::F32::load_partial(s, x);
+    }
+    combine(acc).sum_lanes()
 }
 
 #[inline(always)]
 pub(crate) fn dot<S: Simd>(s: S, x: &[f32], y: &[f32]) -> f32 {
-    fold(
-        s,
-        x,
-        y,
-        #[inline(always)]
-        |acc, x, y| x.mul_add(y, acc),
-    )
+    let [sum] = dots_with::<S::F32, 1>(s, [x], y);
+    sum
+}
+
+/// The dot product of each row of x with y, all of the same length, in the order of a sum, by fused multiply-adds.
+#[inline(always)]
+pub(crate) fn dots_with<V: Float, const ROWS: usize>(
+    s: V::Simd,
+    x: [&[V::Scalar]; ROWS],
+    y: &[V::Scalar],
+) -> [V::Scalar; ROWS] {
+    let mut acc = [[V::splat(s, V::Scalar::default()); ACCUMULATORS]; ROWS];
+    let group = ACCUMULATORS * V::LANES;
+    let whole = y.len() / group * group;
+    for from in (0..whole).step_by(group) {
+        for i in 0..ACCUMULATORS {
+            let at = from + i * V::LANES..from + (i + 1) * V::LANES;
+            let y = V::load(s, &y[at.clone()]);
+            for (acc, x) in acc.iter_mut().zip(x) {
+                acc[i] = V::load(s, &x[at.clone()]).mul_add(y, acc[i]);
+            }
+        }
+    }
+    for (i, from) in (whole..y.len()).step_by(V::LANES).enumerate() {
+        let at = from..y.len().min(from + V::LANES);
+        let y = V::load_partial(s, &y[at.clone()]);
+        for (acc, x) in acc.iter_mut().zip(x) {
+            acc[i] = V::load_partial(s, &x[at.clone()]).mul_add(y, acc[i]);
+        }
+    }
+    let mut sums = [V::Scalar::default(); ROWS];
+    for (sum, acc) in sums.iter_mut().zip(acc) {
+        *sum = combine(acc).sum_lanes();
+    }
+    sums
 }
 
 /// The largest element, NaN if there is one, -infinity if there is none at all.

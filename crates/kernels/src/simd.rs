@@ -113,7 +113,7 @@ pub(crate) trait Float:
     #[inline(always)]
     fn prefetch_for_writing(_: Self::Simd, at: *const Self::Scalar) {
         let _ = at;
-        // SAFETY: a prefetch reads nothing and faults nowhere; without the feature `prfchw` it does nothing.
+        // SAFETY: a prefetch is a hint that faults nowhere; compiled without the feature `prfchw` it is one for reading.
         #[cfg(target_arch = "x86_64")]
         unsafe {
             use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};

@@ -62,8 +62,7 @@ fn loops<S: Simd, T: Arithmetic>(s: S, mut problem: Problem<'_, T>, buffers: &mu
                 if c.has_contiguous_rows() {
                     band(s, problem.alpha, &a, &b, beta, c, epilogue);
                 } else {
-                    let dense = &mut buffers.c.elements(rows * cols)[..];
-                    let mut dense = MatMut::from_row_major(dense, rows, cols);
+                    let mut dense = MatMut::from_row_major(buffers.c.elements(rows * cols), rows, cols);
                     if beta.is_some() {
                         copy::copy(s, c.as_ref(), dense.reborrow());
                     }
@@ -133,9 +132,7 @@ fn band<S: Simd, T: Arithmetic>(
         }
         j += lanes;
     }
-    if !matches!(epilogue, TileEpilogue::None) {
-        epilogue.apply(s, c);
-    }
+    epilogue.apply(s, c);
 }
 
 /// A block of B as the micro-kernel reads it: rows of whole vectors.
