@@ -2,7 +2,7 @@
 
 use crate::activation::{self, Activation};
 use crate::fused::{self, Reduction};
-use crate::gemm::{self, Element, GemmOptions, MatMut, MatRef};
+use crate::gemm::{self, MatRef};
 use crate::isa::Isa;
 use crate::math::{self, Function, Unary};
 use crate::reduce;
@@ -30,14 +30,16 @@ pub struct KernelSet {
     sum: fn(&[f32]) -> f32,
     dot: fn(&[f32], &[f32]) -> f32,
     max: fn(&[f32]) -> f32,
-    column_sums: fn(usize, &[f32], &mut [f32]),
+    pub(crate) column_sums: fn(MatRef<'_, f32>, &mut [f32]),
     softmax: fn(usize, &[f32], &mut [f32]),
     mse: fn(&[f32], &[f32], f32, &mut [f32]) -> f64,
     bce: fn(&[f32], &[f32], f32, &mut [f32]) -> f64,
     cross_entropy: CrossEntropy,
     sgd: fn(&mut [f32], &[f32], f32, f32),
-    pub(crate) gemm_f32: fn(gemm::Problem<'_, f32>),
-    pub(crate) gemm_f64: fn(gemm::Problem<'_, f64>),
+    pub(crate) gemm_f32: fn(&mut gemm::Problem<'_, f32>),
+    pub(crate) gemm_f64: fn(&mut gemm::Problem<'_, f64>),
+    pub(crate) pack_f32: gemm::Prepack<f32>,
+    pub(crate) pack_f64: gemm::Prepack<f64>,
 }
 
 type Map = fn(&[f32], &mut [f32]);
@@ -60,7 +62,7 @@ entries! {
     sum(x: &[f32]) -> f32 = reduce::sum;
     dot(x: &[f32], y: &[f32]) -> f32 = reduce::dot;
     max(x: &[f32]) -> f32 = reduce::max;
-    column_sums(cols: usize, x: &[f32], out: &mut [f32]) = reduce::column_sums;
+    column_sums(x: MatRef<'_, f32>, out: &mut [f32]) = reduce::column_sums;
     softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::softmax;
     mse(y: &[f32], target: &[f32], scale: f32, d: &mut [f32]) -> f64 = fused::mse::mse;
     bce(z: &[f32], target: &[f32], scale: f32, d: &mut [f32]) -> f64 = fused::bce::bce;
@@ -122,6 +124,8 @@ const fn table<S: Simd>() -> KernelSet {
         sgd: sgd::<S>,
         gemm_f32: gemm::serial::<S, f32>,
         gemm_f64: gemm::serial::<S, f64>,
+        pack_f32: gemm::prepack::<S, f32>,
+        pack_f64: gemm::prepack::<S, f64>,
     }
 }
 
@@ -257,9 +261,9 @@ impl KernelSet {
     /// Unless `x` holds whole rows and `out` has `cols` elements; if `cols` is 0.
     #[track_caller]
     pub fn column_sums(&self, cols: usize, x: &[f32], out: &mut [f32]) {
-        whole_rows("column_sums", cols, x.len());
+        let rows = whole_rows("column_sums", cols, x.len());
         same_length("column_sums", ("cols", cols), ("out", out.len()));
-        (self.column_sums)(cols, x, out);
+        (self.column_sums)(MatRef::from_row_major(x, rows, cols), out);
     }
 
     /// Softmax of each row of `cols` elements. A row with a NaN, or with infinity, gives NaN.
@@ -349,23 +353,6 @@ impl KernelSet {
     pub fn sgd(&self, params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) {
         same_length("sgd", ("params", params.len()), ("grads", grads.len()));
         (self.sgd)(params, grads, learning_rate, weight_decay);
-    }
-
-    /// [`gemm`](crate::gemm()) with this set.
-    ///
-    /// # Panics
-    /// If the shapes do not fit: A m×k, B k×n, C m×n, a bias of n values, an output of a derivative of m×n.
-    #[track_caller]
-    pub fn gemm<T: Element>(
-        &self,
-        alpha: T,
-        a: MatRef<'_, T>,
-        b: MatRef<'_, T>,
-        beta: T,
-        c: MatMut<'_, T>,
-        options: &GemmOptions<'_, T>,
-    ) {
-        T::gemm(self, alpha, a, b, beta, c, options);
     }
 }
 

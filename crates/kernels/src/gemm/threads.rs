@@ -25,20 +25,24 @@ fn pool_threads() -> usize {
     1
 }
 
+/// Bands of columns start at multiples of this: whole cache lines, and whole panels of a packed B on every ISA.
+const COLS_GRAIN: usize = 32;
+
 /// Runs `serial` on `threads` bands of the problem.
-pub(crate) fn run<T: Arithmetic>(problem: Problem<'_, T>, threads: usize, serial: fn(Problem<'_, T>)) {
+pub(crate) fn run<T: Arithmetic>(problem: &mut Problem<'_, T>, threads: usize, serial: fn(&mut Problem<'_, T>)) {
     let (m, n, _) = problem.shape();
-    if threads <= 1 || (m <= 1 && n <= 1) {
-        return serial(problem);
-    }
     let first = threads / 2;
     // Every thread reads its band of one operand and all of the other: cut the longer side.
-    let (left, right) = if m > n {
-        problem.split_rows((m * first / threads).max(1))
-    } else {
-        problem.split_cols((n * first / threads).max(1))
+    let (cut_rows, at) = match m > n {
+        true => (true, m * first / threads),
+        false => (false, (n * first / threads).next_multiple_of(COLS_GRAIN)),
     };
-    join(|| run(left, first, serial), || run(right, threads - first, serial));
+    if threads <= 1 || at == 0 || at >= m.max(n) {
+        return serial(problem);
+    }
+    let problem = problem.reborrow();
+    let (mut left, mut right) = if cut_rows { problem.split_rows(at) } else { problem.split_cols(at) };
+    join(|| run(&mut left, first, serial), || run(&mut right, threads - first, serial));
 }
 
 #[cfg(feature = "rayon")]
