@@ -400,32 +400,36 @@ impl<'a, T: Arithmetic> Problem<'a, T> {
         Problem { a: b.t(), b: BOperand::View(a.t()), c: c.t(), epilogue, is_transpose: !is_transpose, ..self }
     }
 
-    /// The rows of C before `at`, and the rest.
-    fn split_rows(self, at: usize) -> (Self, Self) {
-        let (m, n, _) = self.shape();
-        let (top, bottom) = self.c.split_rows(at);
-        let part = |c, from, to| Problem {
+    /// Rows `from..to` of C.
+    ///
+    /// # Safety
+    /// - While the result lives, nothing else may use these rows of C.
+    unsafe fn rows(&self, from: usize, to: usize) -> Problem<'_, T> {
+        let (_, n, _) = self.shape();
+        Problem {
             a: self.a.row_range(from, to),
-            c,
+            // SAFETY: the caller's promise.
+            c: unsafe { self.c.alias() }.split_rows(to).0.split_rows(from).1,
             epilogue: self.epilogue.part(from, 0, to - from, n),
             column_sums: None,
-            ..self
-        };
-        (part(top, 0, at), part(bottom, at, m))
+            ..*self
+        }
     }
 
-    /// The columns of C before `at`, and the rest; a whole number of panels where B is packed.
-    fn split_cols(self, at: usize) -> (Self, Self) {
-        let (m, n, _) = self.shape();
-        let (left, right) = self.c.split_cols(at);
-        let part = |c, from, to| Problem {
+    /// Columns `from..to` of C; `from` at the start of a panel where B is packed.
+    ///
+    /// # Safety
+    /// - While the result lives, nothing else may use these columns of C.
+    unsafe fn cols(&self, from: usize, to: usize) -> Problem<'_, T> {
+        let (m, ..) = self.shape();
+        Problem {
             b: self.b.col_range(from, to),
-            c,
+            // SAFETY: the caller's promise.
+            c: unsafe { self.c.alias() }.split_cols(to).0.split_cols(from).1,
             epilogue: self.epilogue.part(0, from, m, to - from),
             column_sums: None,
-            ..self
-        };
-        (part(left, 0, at), part(right, at, n))
+            ..*self
+        }
     }
 }
 

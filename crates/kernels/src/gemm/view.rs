@@ -297,6 +297,14 @@ impl<'a, T: Copy> MatMut<'a, T> {
         (left.t(), right.t())
     }
 
+    /// The same view once more.
+    ///
+    /// # Safety
+    /// - No element may be used through both, unless only to be read.
+    pub(crate) unsafe fn alias(&self) -> MatMut<'_, T> {
+        MatMut { ptr: self.ptr, shape: self.shape, memory: PhantomData }
+    }
+
     pub(crate) fn as_mut_ptr(&mut self) -> *mut T {
         self.ptr
     }
