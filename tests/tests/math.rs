@@ -1,22 +1,9 @@
 //! Vector math: judged against f64, the same bits on every instruction set, and any length.
 
 use kernels::testing::for_each_isa;
-use kernels::{Function, Isa, KernelSet, reference};
+use kernels::{Function, Isa, KernelSet};
+use tests::exact::exact;
 use tests::ulp::ulp_error;
-
-fn exact(function: Function, x: f32) -> f64 {
-    let wide = f64::from(x);
-    match function {
-        Function::Exp => wide.exp(),
-        Function::Ln => wide.ln(),
-        Function::Log1p => wide.ln_1p(),
-        Function::Sigmoid => reference::sigmoid(wide),
-        Function::Tanh => wide.tanh(),
-        // The maximum of -0 and 0 is either: the function keeps its argument. The choice is made in f32, as LLVM gets the
-        // sign wrong where it sees a widened number compared.
-        Function::Relu => f64::from(if x < 0.0 { 0.0 } else { x }),
-    }
-}
 
 /// Every `step`-th bit pattern, and the neighbourhood of every power of two and of the ends of the functions' ranges.
 fn inputs(step: usize) -> Vec<f32> {
