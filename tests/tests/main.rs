@@ -3,4 +3,5 @@
 mod digest;
 mod fused;
 mod gemm;
+mod guard_pages;
 mod math;
