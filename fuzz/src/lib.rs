@@ -1,5 +1,6 @@
 //! What is fuzzed: each target is a plain function of bytes. `cargo run --release -p fuzz` feeds it mutations of the inputs
 //! in `seeds/`; `fuzz_targets/` hands it to libFuzzer by cargo-fuzz.
+#![forbid(unsafe_code)]
 
 mod bytes;
 pub mod checkpoint;

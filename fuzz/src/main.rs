@@ -1,5 +1,6 @@
 //! Feeds the targets mutations of their seeds, with a stable compiler. An input that leads to a new kind of result joins
 //! those that are mutated; there is no other feedback, so libFuzzer goes deeper where it can be had.
+#![forbid(unsafe_code)]
 
 use clap::Parser;
 use fuzz::{TARGETS, Target, file, mutate, panics};

@@ -1,4 +1,5 @@
 //! What the tests share: random cases, and matrices in guarded buffers.
+#![forbid(unsafe_code)]
 
 pub mod digest;
 pub mod gemm_case;

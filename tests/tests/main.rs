@@ -1,4 +1,5 @@
 //! Tests across crates. Every test that compares instruction sets runs each of them by name.
+#![forbid(unsafe_code)]
 
 mod digest;
 mod fused;

@@ -1,4 +1,5 @@
 //! Tasks of the workspace: `cargo xtask help`.
+#![forbid(unsafe_code)]
 
 mod bench;
 mod ci;
