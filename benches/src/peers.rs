@@ -6,33 +6,44 @@ mod gemm;
 mod gemmkit;
 mod matrixmultiply;
 #[cfg(feature = "peers")]
+mod openblas;
+#[cfg(feature = "peers")]
 mod rten;
+mod versions;
 
-use crate::engines::{GemmEngine, MapEngine};
+use crate::engines::{GemmEngine, MapEngine, Setup};
 use kernels::{Function, Isa};
 
 /// The products of other libraries for an element type.
 pub trait Peers: Sized {
     /// Those that can use as many threads.
-    fn gemm(threads: usize) -> Vec<GemmEngine<Self>>;
+    fn gemm(setup: Setup) -> Vec<GemmEngine<Self>>;
 }
 
 impl Peers for f32 {
-    fn gemm(threads: usize) -> Vec<GemmEngine<f32>> {
+    fn gemm(setup: Setup) -> Vec<GemmEngine<f32>> {
+        let threads = setup.threads;
         let mut engines = Vec::new();
         engines.extend(matrixmultiply::sgemm(threads));
         #[cfg(feature = "peers")]
-        engines.extend([gemm::engine(threads), gemmkit::engine(threads), rten::gemm()]);
+        {
+            engines.extend([gemm::engine(threads), gemmkit::engine(threads), rten::gemm()]);
+            engines.extend(openblas::sgemm(setup));
+        }
         engines
     }
 }
 
 impl Peers for f64 {
-    fn gemm(threads: usize) -> Vec<GemmEngine<f64>> {
+    fn gemm(setup: Setup) -> Vec<GemmEngine<f64>> {
+        let threads = setup.threads;
         let mut engines = Vec::new();
         engines.extend(matrixmultiply::dgemm(threads));
         #[cfg(feature = "peers")]
-        engines.extend([gemm::engine(threads), gemmkit::engine(threads)]);
+        {
+            engines.extend([gemm::engine(threads), gemmkit::engine(threads)]);
+            engines.extend(openblas::dgemm(setup));
+        }
         engines
     }
 }
@@ -46,4 +57,15 @@ pub(crate) fn map(function: Function, isa: Isa) -> Option<MapEngine> {
         let _ = (function, isa);
         None
     }
+}
+
+/// The other libraries for products with their versions, and for one that is not installed, that it is not.
+pub fn versions() -> Vec<String> {
+    let mut lines = vec![versions::named("matrixmultiply")];
+    #[cfg(feature = "peers")]
+    {
+        lines.extend(["gemm", "gemmkit", "rten-gemm"].map(versions::named));
+        lines.extend(openblas::versions());
+    }
+    lines
 }
