@@ -12,8 +12,9 @@
 use super::epilogue::TileEpilogue;
 use super::micro::{ALayout, MR_MAX, ROW_GROUP, Tile, Width};
 use super::pack::Panels;
+use super::problem::{BOperand, Order};
 use super::scratch::{Buffers, Scratch};
-use super::{Arithmetic, BOperand, MatMut, MatRef, Order, Problem, blocking, copy, dot, micro, pack, scratch};
+use super::{Arithmetic, MatMut, MatRef, Problem, blocking, copy, dot, micro, pack, scratch};
 use crate::reduce::add_rows;
 use crate::simd::{Float, Simd};
 use std::marker::PhantomData;
