@@ -40,7 +40,12 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
     let lanes = T::Vector::<S>::LANES;
     let nr = S::NV * lanes;
     let kc = blocking::k_block(k);
-    let nc = blocking::n_block(kc, nr, size_of::<T>());
+    // A B that lies in columns is transposed on its way to the panels.
+    let transposed = matches!(problem.b, BOperand::View(b) if b.col_stride() != 1 && n > 1);
+    let nc = match transposed && kc >= blocking::KC_FOR_SINGLE_PANELS {
+        true => 2 * lanes,
+        false => blocking::n_block(kc, nr, size_of::<T>()),
+    };
     // LOOP 4
     let mut jc = 0;
     while jc < n {
