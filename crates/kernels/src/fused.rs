@@ -9,6 +9,7 @@ pub(crate) mod adam;
 pub(crate) mod bce;
 pub(crate) mod cross_entropy;
 pub(crate) mod mse;
+pub(crate) mod norm;
 pub(crate) mod rmsprop;
 pub(crate) mod sgd;
 pub(crate) mod softmax;
@@ -22,6 +23,8 @@ pub use sgd::Sgd;
 use crate::kernel_set::KernelSet;
 use crate::reduce::pad;
 use crate::simd::{Float, Simd};
+
+pub use norm::{Axis, Moments, Norm};
 
 /// How the losses of a batch of `m` examples become one number; gradients are scaled alike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! The table of kernels of one instruction set: how the rest of the crate, and a caller, reaches them.
 
 use crate::activation::{self, Activation};
-use crate::fused::{self, Reduction};
+use crate::fused::{self, Axis, Moments, Norm, Reduction};
 use crate::gemm::{self, Element, GemmOptions, MatMut, MatRef};
 use crate::isa::Isa;
 use crate::math::{self, Function, Unary};
@@ -37,12 +37,18 @@ pub struct KernelSet {
     bce: fn(&[f32], &[f32], f32, &mut [f32]) -> f64,
     cross_entropy: CrossEntropy,
     updates: updates::Updates,
+    pub(crate) moments: fn(Axis, usize, &[f32], f32, Moments<'_>),
+    pub(crate) normalise: fn(&Norm<'_>, &[f32], &mut [f32]),
+    pub(crate) normalise_backward_params: NormBackwardParams,
+    pub(crate) normalise_backward_input: NormBackwardInput,
     pub(crate) gemm_f32: fn(gemm::Problem<'_, f32>),
     pub(crate) gemm_f64: fn(gemm::Problem<'_, f64>),
 }
 
 type Map = fn(&[f32], &mut [f32]);
 type MapInPlace = fn(&mut [f32]);
+type NormBackwardParams = fn(&Norm<'_>, &[f32], &[f32], &mut [f32], &mut [f32]);
+type NormBackwardInput = fn(&Norm<'_>, &[f32], &[f32], &[f32], &mut [f32]);
 type CrossEntropy = fn(usize, &[f32], &[u32], f32, &mut [f32]) -> f64;
 
 /// Functions of the table, each its generic kernel inside the features of S.
@@ -70,6 +76,12 @@ entries! {
     bce(z: &[f32], target: &[f32], scale: f32, d: &mut [f32]) -> f64 = fused::bce::bce;
     cross_entropy(cols: usize, z: &[f32], labels: &[u32], scale: f32, d: &mut [f32]) -> f64
         = fused::cross_entropy::cross_entropy;
+    moments(axis: Axis, cols: usize, x: &[f32], eps: f32, moments: Moments<'_>) = fused::norm::moments;
+    normalise(norm: &Norm<'_>, x: &[f32], y: &mut [f32]) = fused::norm::normalise;
+    normalise_backward_params(norm: &Norm<'_>, x: &[f32], d_y: &[f32], d_weight: &mut [f32], d_bias: &mut [f32])
+        = fused::norm::backward_params;
+    normalise_backward_input(norm: &Norm<'_>, x: &[f32], d_weight: &[f32], d_bias: &[f32], d: &mut [f32])
+        = fused::norm::backward_input;
     activation_backward(activation: Activation, y: &[f32], d: &mut [f32]) = activation::backward;
 }
 
@@ -124,6 +136,10 @@ const fn table<S: Simd>() -> KernelSet {
         bce: bce::<S>,
         cross_entropy: cross_entropy::<S>,
         updates: updates::table::<S>(),
+        moments: moments::<S>,
+        normalise: normalise::<S>,
+        normalise_backward_params: normalise_backward_params::<S>,
+        normalise_backward_input: normalise_backward_input::<S>,
         gemm_f32: gemm::serial::<S, f32>,
         gemm_f64: gemm::serial::<S, f64>,
     }
@@ -389,13 +405,13 @@ impl std::fmt::Debug for KernelSet {
 }
 
 #[track_caller]
-fn same_length(what: &str, (one, len): (&str, usize), (other, other_len): (&str, usize)) {
+pub(crate) fn same_length(what: &str, (one, len): (&str, usize), (other, other_len): (&str, usize)) {
     assert!(len == other_len, "{what}: {len} for {one}, {other_len} for {other}");
 }
 
 /// How many rows of `cols` elements there are.
 #[track_caller]
-fn whole_rows(what: &str, cols: usize, len: usize) -> usize {
+pub(crate) fn whole_rows(what: &str, cols: usize, len: usize) -> usize {
     assert!(cols > 0 && len.is_multiple_of(cols), "{what}: {len} elements are not whole rows of {cols}");
     len / cols
 }

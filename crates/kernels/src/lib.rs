@@ -58,7 +58,7 @@ pub mod testing;
 mod threads;
 
 pub use activation::Activation;
-pub use fused::Reduction;
+pub use fused::{Axis, Moments, Norm, Reduction};
 pub use gemm::{Element, Epilogue, GemmOptions, MatMut, MatRef, Threads, dgemm, gemm, sgemm};
 pub use isa::{Isa, UnknownIsa};
 pub use kernel_set::{IsaUnavailable, KernelSet};

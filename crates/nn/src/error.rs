@@ -126,6 +126,26 @@ pub enum Error {
         allowed: &'static str,
     },
 
+    /// Batch norm cannot learn from a single row: its variance is 0.
+    #[error("layer {layer} is a batch norm, which needs batches of at least 2 rows while training, got {rows}")]
+    BatchTooSmall {
+        /// The layer, as an index into [`Model::layers`](crate::Model::layers).
+        layer: usize,
+        /// The rows of the batch.
+        rows: usize,
+    },
+
+    /// A running variance below 0.
+    #[error("{name} has {value} at index {index}, a variance is at least 0")]
+    NegativeVariance {
+        /// The name of the buffer, such as `1.running_var`.
+        name: String,
+        /// The index of the value.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
+
     /// A loss that applies the last activation itself was given a model that applies one too.
     #[error("{loss} takes logits: the last layer must have no activation, it has {activation:?}")]
     LogitsExpected {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::losses::{CheckedTargets, Loss, Targets};
 use crate::model::Model;
 use crate::params::Buffer;
-use crate::plan::Activations;
+use crate::predictor::Predictor;
 
 /// Rows computed at a time. A constant, so that sums over blocks do not depend on the machine.
 const BLOCK: usize = 256;
@@ -115,11 +115,11 @@ impl Model {
     /// Calls `each` with the number of a block's first row and the outputs of its rows.
     fn for_each_block(&self, x: &[f32], mut each: impl FnMut(usize, &[f32])) -> Result<()> {
         let rows = x.len() / self.inputs();
-        let mut activations = Activations::new(self, rows.min(BLOCK))?;
+        let mut predictor = Predictor::new(self, rows.min(BLOCK))?;
         let mut first = 0;
         while first < rows {
             let end = rows.min(first + BLOCK);
-            each(first, activations.forward(self, &x[first * self.inputs()..end * self.inputs()]));
+            each(first, predictor.forward(&x[first * self.inputs()..end * self.inputs()]));
             first = end;
         }
         Ok(())

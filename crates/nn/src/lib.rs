@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 mod batches;
+mod builder;
 mod check;
 pub mod checkpoint;
 pub mod data;
@@ -42,16 +43,20 @@ mod model;
 mod optim;
 mod params;
 mod plan;
+mod predictor;
 pub mod random;
+mod stages;
 mod train;
 
+pub use builder::ModelBuilder;
 pub use error::{Error, Result};
 pub use inference::Evaluation;
 pub use kernels::{Activation, Isa, KernelSet, ThreadPool};
-pub use layers::Linear;
+pub use layers::{BatchNorm, Dropout, Layer, LayerNorm, Linear};
 pub use losses::{Loss, Targets};
-pub use model::{Model, ModelBuilder};
-pub use params::Parameter;
+pub use model::Model;
+pub use params::{Parameter, StateEntry};
+pub use predictor::Predictor;
 pub use train::{BatchReport, BatchSize, EpochReport, Progress, StopReason, TrainOptions, TrainReport, Trainer};
 
 /// The examples of the README, to be compiled and run with the others.

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::losses::{CheckedTargets, Targets};
 use crate::model::Model;
 use crate::optim::Sgd;
-use crate::plan::Plan;
+use crate::plan::{Plan, Step, Update};
 
 /// The most threads that may be asked for.
 const MAX_THREADS: usize = 1024;
@@ -93,6 +93,10 @@ impl TrainOptions {
             return invalid("threads", self.threads.to_string(), "at most 1024, or 0 for one for each core");
         }
         Ok(())
+    }
+
+    fn update(&self) -> Update {
+        Update::Descend { learning_rate: self.learning_rate, weight_decay: self.weight_decay }
     }
 
     fn sgd(&self) -> Sgd {
@@ -236,9 +240,10 @@ impl Trainer {
         };
         let mut run = Run {
             options: &self.options,
-            plan: Plan::new(model, batch_rows)?,
+            plan: Plan::new(model, batch_rows, self.options.update())?,
             batches: Batches::new(x, targets, model, batch_rows, self.options.shuffle)?,
             epoch: 0,
+            steps: 0,
             seconds: 0.0,
         };
         // Entering the pool costs as much as a small batch, so that is done once.
@@ -252,6 +257,7 @@ struct Run<'a> {
     plan: Plan,
     batches: Batches<'a>,
     epoch: usize,
+    steps: u64,
     seconds: f64,
 }
 
@@ -288,7 +294,6 @@ impl Run<'_> {
         model: &mut Model,
         observer: &mut (impl FnMut(&Model, Progress) -> ControlFlow<()> + Send),
     ) -> Result<Option<EpochReport>> {
-        let sgd = self.options.sgd();
         let (rows, batches, epoch) = (self.batches.rows(), self.batches.len(), self.epoch);
         let (mut sum, mut correct) = (0.0, 0);
         let start = Instant::now();
@@ -296,15 +301,15 @@ impl Run<'_> {
         for batch in 1..=batches {
             let (x, targets) = self.batches.get(batch - 1);
             let batch_rows = x.len() / model.inputs();
-            let loss = self.plan.forward_backward(model, x, targets);
+            let step = Step { seed: self.options.seed, number: self.steps, update: self.options.update() };
+            let loss = self.plan.step(model, x, targets, step)?;
             if !loss.is_finite() {
                 let layer = self.plan.first_non_finite_layer(model, batch_rows);
                 return Err(Error::NonFiniteLoss { epoch, batch, layer, loss });
             }
             sum += loss * batch_rows as f64;
             correct += self.plan.count_correct(model, batch_rows, targets);
-            let kernels = model.kernels();
-            sgd.update(kernels, model.arena_mut(), self.plan.gradients());
+            self.steps += 1;
 
             if observer(model, Progress::Batch(BatchReport { epoch, batch, batches, loss })).is_break() {
                 return Ok(None);

@@ -15,7 +15,7 @@ use clap::Parser;
 use indicatif::HumanCount;
 use nn::data::{CsvOptions, Dataset, Scaler};
 use nn::file::{atomic_write, check_writable};
-use nn::{Activation, BatchSize, Loss, Model, Progress, TrainOptions, Trainer, checkpoint};
+use nn::{Activation, BatchSize, Layer, Loss, Model, Progress, TrainOptions, Trainer, checkpoint};
 
 use crate::loss_curve::LossCurve;
 use crate::progress::ProgressBar;
@@ -99,7 +99,11 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         threads: args.threads,
         ..TrainOptions::default()
     })?;
-    let layers: String = model.layers().iter().map(|layer| format!("-{}", layer.outputs)).collect();
+    let outputs = |layer: &Layer| match layer {
+        Layer::Linear(linear) => format!("-{}", linear.outputs),
+        _ => String::new(),
+    };
+    let layers: String = model.layers().iter().map(outputs).collect();
     println!("model: {}{layers}, isa {}, threads {}", model.inputs(), model.kernels().isa(), trainer.pool().threads());
 
     // Faults that would otherwise show after the work is done.

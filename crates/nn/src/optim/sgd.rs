@@ -1,7 +1,5 @@
 //! Stochastic gradient descent.
 
-use kernels::KernelSet;
-
 use crate::error::{Error, Result};
 
 /// `p = (1 − learning_rate · weight_decay) p − learning_rate · d_p` for every parameter, biases too.
@@ -22,10 +20,5 @@ impl Sgd {
             return Err(invalid("weight_decay", self.weight_decay, "finite and at least 0"));
         }
         Ok(())
-    }
-
-    /// `params` and `grads` are arenas of one layout.
-    pub(crate) fn update(&self, kernels: &KernelSet, params: &mut [f32], grads: &[f32]) {
-        kernels.sgd(params, grads, self.learning_rate, self.weight_decay);
     }
 }
