@@ -201,7 +201,8 @@ fn digits(set: &'static KernelSet, pool: ThreadPool) -> nn::Result<Digest> {
     let (training, _) = data.split(0.2, 42)?;
     let builder = Model::builder(64).linear(128, Activation::Relu).linear(32, Activation::Tanh);
     let builder = builder.linear(10, Activation::Identity).loss(Loss::SoftmaxCrossEntropy).seed(42);
-    let options = TrainOptions { max_epochs: 5, weight_decay: 1e-3, ..TrainOptions::default() };
+    let optimizer = Sgd { learning_rate: 0.1, weight_decay: 1e-3, ..Sgd::default() }.into();
+    let options = TrainOptions { max_epochs: 5, optimizer, ..TrainOptions::default() };
     train("digits, 225 steps", builder.kernels(set).build()?, options, pool, &training)
 }
 
@@ -215,9 +216,10 @@ fn tumours(set: &'static KernelSet, pool: ThreadPool) -> nn::Result<Digest> {
     train("breast cancer, 200 steps", model, options, pool, &data)
 }
 
-fn train(name: &str, mut model: Model, options: TrainOptions, pool: ThreadPool, data: &Dataset) -> nn::Result<Digest> {
-    let report = Trainer::with_pool(options, pool)?.fit(&mut model, data.features(), data.targets())?;
+fn train(name: &str, model: Model, options: TrainOptions, pool: ThreadPool, data: &Dataset) -> nn::Result<Digest> {
+    let mut trainer = Trainer::with_pool(model, options, pool)?;
+    let report = trainer.fit(data)?;
     let losses: Vec<[u8; 8]> = report.losses().map(bytes).collect();
-    let weights: Vec<[u8; 8]> = model.parameters().flat_map(|p| p.values()).map(bytes).collect();
+    let weights: Vec<[u8; 8]> = trainer.model().parameters().flat_map(|p| p.values()).map(bytes).collect();
     Ok(digest(name, losses.into_iter().chain(weights)))
 }
