@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use safetensors::tensor::{SafeTensors, TensorView};
 
 use super::*;
-use crate::{Activation, Error};
+use crate::file::faults::{FAULTS, with_each_fault};
+use crate::{Activation, Adam, Error, Trainer};
 
 fn model(inputs: usize, seed: u64) -> Model {
     let builder = Model::builder(inputs).linear(3, Activation::Relu).linear(2, Activation::Identity);
@@ -160,4 +161,27 @@ fn tensors_that_are_not_the_models_are_refused() {
 fn a_file_that_is_not_there_is_named() {
     let error = load(&mut model(2, 1), "no/such/weights.safetensors").unwrap_err().to_string();
     assert!(error.starts_with("no/such/weights.safetensors: "), "{error}");
+}
+
+#[test]
+fn whatever_fails_while_a_checkpoint_is_written_the_old_or_the_new_one_can_be_gone_on_from() {
+    let options = TrainOptions { optimizer: Adam::default().into(), threads: 1, ..TrainOptions::default() };
+    let mut trainer = Trainer::new(Model::logistic_regression(2).unwrap(), options).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut bytes_after_step = || {
+        trainer.step((&[0.5, 1.0, -0.5, 2.0], &[0, 1])).unwrap();
+        let path = directory.path().join("training.safetensors");
+        trainer.save(&path).unwrap();
+        fs::read(path).unwrap()
+    };
+    let (old, new) = (bytes_after_step(), bytes_after_step());
+    let mut steps = [0, 0];
+    let faults = with_each_fault(Some(&old), &new, |path, fault, error| {
+        let mut resumed = Trainer::new(Model::logistic_regression(2).unwrap(), options).unwrap();
+        resumed.resume(path).unwrap_or_else(|error| panic!("{fault:?}: {error}"));
+        let step = resumed.position().step as usize;
+        steps[step - 1] += 1;
+        assert!(step == 2 || error.is_some(), "{fault:?}: not written, but no error");
+    });
+    assert!(faults >= 5 * FAULTS.len() && steps.iter().all(|&count| count > 0), "{faults} faults, {steps:?}");
 }

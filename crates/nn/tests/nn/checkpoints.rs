@@ -169,6 +169,8 @@ fn equal_trainings_are_equal_files_and_their_weights_can_be_had() {
 
 /// Resuming from `bytes`, which must fail and change nothing.
 fn refused(trainer: &mut Trainer, path: &Path, bytes: &[u8]) -> Problem {
+    // Some file systems wait for the disk when a file is truncated, but not for one that is new.
+    fs::remove_file(path).unwrap();
     fs::write(path, bytes).unwrap();
     let before = (bits(trainer.model()), trainer.position());
     let error = trainer.resume(path).unwrap_err();
