@@ -6,6 +6,7 @@
 
 pub(crate) mod bce;
 pub(crate) mod cross_entropy;
+pub(crate) mod logistic;
 pub(crate) mod mse;
 pub(crate) mod norm;
 pub(crate) mod sgd;
@@ -15,6 +16,7 @@ use crate::kernel_set::KernelSet;
 use crate::reduce::pad;
 use crate::simd::{Float, Simd};
 
+pub use logistic::{Descent, Examples, LogisticModel, LogisticSums};
 pub use norm::{Axis, Moments, Norm};
 
 /// How the losses of a batch of `m` examples become one number; gradients are scaled alike.

@@ -1,7 +1,7 @@
 //! The table of kernels of one instruction set: how the rest of the crate, and a caller, reaches them.
 
 use crate::activation::{self, Activation};
-use crate::fused::{self, Axis, Moments, Norm, Reduction};
+use crate::fused::{self, Axis, Descent, Examples, LogisticModel, LogisticSums, Moments, Norm, Reduction};
 use crate::gemm::{self, Element, GemmOptions, MatMut, MatRef};
 use crate::isa::Isa;
 use crate::math::{self, Function, Unary};
@@ -36,6 +36,7 @@ pub struct KernelSet {
     bce: fn(&[f32], &[f32], f32, &mut [f32]) -> f64,
     cross_entropy: CrossEntropy,
     sgd: fn(&mut [f32], &[f32], f32, f32),
+    pub(crate) logistic_descent: fn(&Examples<'_>, Descent, LogisticModel<'_>, &mut LogisticSums) -> usize,
     pub(crate) moments: fn(Axis, usize, &[f32], f32, Moments<'_>),
     pub(crate) normalise: fn(&Norm<'_>, &[f32], &mut [f32]),
     pub(crate) normalise_backward_params: NormBackwardParams,
@@ -73,6 +74,8 @@ entries! {
     cross_entropy(cols: usize, z: &[f32], labels: &[u32], scale: f32, d: &mut [f32]) -> f64
         = fused::cross_entropy::cross_entropy;
     sgd(params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) = fused::sgd::sgd;
+    logistic_descent(examples: &Examples<'_>, descent: Descent, model: LogisticModel<'_>, sums: &mut LogisticSums) -> usize
+        = fused::logistic::logistic_descent;
     moments(axis: Axis, cols: usize, x: &[f32], eps: f32, moments: Moments<'_>) = fused::norm::moments;
     normalise(norm: &Norm<'_>, x: &[f32], y: &mut [f32]) = fused::norm::normalise;
     normalise_backward_params(norm: &Norm<'_>, x: &[f32], d_y: &[f32], d_weight: &mut [f32], d_bias: &mut [f32])
@@ -132,6 +135,7 @@ const fn table<S: Simd>() -> KernelSet {
         bce: bce::<S>,
         cross_entropy: cross_entropy::<S>,
         sgd: sgd::<S>,
+        logistic_descent: logistic_descent::<S>,
         moments: moments::<S>,
         normalise: normalise::<S>,
         normalise_backward_params: normalise_backward_params::<S>,

@@ -5,7 +5,7 @@
 
 use super::element_wise;
 use crate::math::{exp::exp, log1p, relu::relu};
-use crate::simd::{Float, Float32, Simd};
+use crate::simd::{Float32, Simd};
 
 #[inline(always)]
 pub(crate) fn bce<S: Simd>(s: S, logits: &[f32], target: &[f32], scale: f32, d_logits: &mut [f32]) -> f64 {
@@ -16,16 +16,26 @@ pub(crate) fn bce<S: Simd>(s: S, logits: &[f32], target: &[f32], scale: f32, d_l
         d_logits,
         scale,
         #[inline(always)]
-        |z, t| {
-            let (zero, one) = (z.constant(0.0), z.constant(1.0));
-            let e = exp(zero - z.abs());
-            let loss = z.neg_mul_add(t, relu(z)) + log1p::finite(e);
-            let negative = z.lt(zero);
-            let sigmoid = S::F32::select(negative, e, one);
-            let complement = S::F32::select(negative, one, e);
-            (loss, t.neg_mul_add(complement, (one - t) * sigmoid) / (one + e))
-        },
+        |z, t| one_sided(z, t),
         #[inline(always)]
         |loss| loss.widen(),
     )
+}
+
+/// `(e, 1 + e, whether z < 0)`
+#[inline(always)]
+fn parts<V: Float32>(z: V) -> (V, V, V::Mask) {
+    let zero = z.constant(0.0);
+    let e = exp(zero - z.abs());
+    (e, z.constant(1.0) + e, z.lt(zero))
+}
+
+/// The loss and its gradient for the target t.
+#[inline(always)]
+pub(crate) fn one_sided<V: Float32>(z: V, t: V) -> (V, V) {
+    let one = z.constant(1.0);
+    let (e, one_and_e, negative) = parts(z);
+    let loss = z.neg_mul_add(t, relu(z)) + log1p::finite(e);
+    let (sigmoid, complement) = (V::select(negative, e, one), V::select(negative, one, e));
+    (loss, t.neg_mul_add(complement, (one - t) * sigmoid) / one_and_e)
 }
