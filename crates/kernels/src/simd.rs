@@ -121,6 +121,18 @@ pub(crate) trait Float:
         }
     }
 
+    /// Asks for the cache line at `at` to be brought near, as it will be read. Any pointer may be given.
+    #[inline(always)]
+    fn prefetch(_: Self::Simd, at: *const Self::Scalar) {
+        let _ = at;
+        // SAFETY: a prefetch is a hint that faults nowhere.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(at.cast());
+        }
+    }
+
     /// # Panics
     /// If `lanes > LANES`.
     fn tail(s: Self::Simd, lanes: usize) -> Self::Tail;

@@ -84,6 +84,9 @@ impl KernelSet {
     }
 }
 
+/// How many examples before its turn a row is asked for: it may lie anywhere in memory.
+const AHEAD: usize = 2;
+
 /// Examples whose losses are computed at once.
 const GROUP: usize = 16;
 
@@ -101,10 +104,12 @@ pub(crate) fn logistic_descent<S: Simd>(
     let (mut logits, mut targets) = ([0.0; GROUP], [0.0; GROUP]);
     // The example whose update is still to be made, and the gradient of its logit.
     let mut pending: Option<(&[f32], f32)> = None;
-    for (done, &row) in examples.order.iter().enumerate() {
-        let x = &examples.x[row * inputs..][..inputs];
+    let row = |number: usize| &examples.x[number * inputs..][..inputs];
+    for (done, &number) in examples.order.iter().enumerate() {
+        let x = row(number);
+        let soon = examples.order.get(done + AHEAD).map_or(x, |&number| row(number));
         let product = match pending {
-            Some((before, d)) => step.update_and_dot(s, before, d, weight, x),
+            Some((before, d)) => step.update_and_dot(s, before, d, weight, [x, soon]),
             None => dot(s, x, weight),
         };
         let z = bias.as_deref().map_or(product, |bias| product + bias);
@@ -112,7 +117,7 @@ pub(crate) fn logistic_descent<S: Simd>(
             add_losses(s, &logits[..done % GROUP], &targets, sums);
             return done;
         }
-        let t = examples.targets[row];
+        let t = examples.targets[number];
         (logits[done % GROUP], targets[done % GROUP]) = (z, t);
         if done % GROUP == GROUP - 1 {
             add_losses(s, &logits, &targets, sums);
@@ -184,17 +189,18 @@ impl<V: Float<Scalar = f32>> Step<V> {
         }
     }
 
-    /// [`update`](Self::update), and the dot product of the new weights with `next`.
+    /// [`update`](Self::update), and the dot product of the new weights with `next`, while `soon` is brought near.
     #[inline(always)]
-    fn update_and_dot(self, s: V::Simd, x: &[f32], d: f32, weight: &mut [f32], next: &[f32]) -> f32 {
+    fn update_and_dot(self, s: V::Simd, x: &[f32], d: f32, weight: &mut [f32], [next, soon]: [&[f32]; 2]) -> f32 {
         let (d, lanes) = (V::splat(s, d), V::LANES);
         let block = ACCUMULATORS * lanes;
         let mut acc = [V::splat(s, 0.0); ACCUMULATORS];
         let (mut ws, mut xs, mut nexts) =
             (weight.chunks_exact_mut(block), x.chunks_exact(block), next.chunks_exact(block));
-        for ((w, x), next) in (&mut ws).zip(&mut xs).zip(&mut nexts) {
+        for (((w, x), next), soon) in (&mut ws).zip(&mut xs).zip(&mut nexts).zip(soon.chunks_exact(block)) {
             for (i, acc) in acc.iter_mut().enumerate() {
                 let at = i * lanes..(i + 1) * lanes;
+                V::prefetch(s, soon[at.clone()].as_ptr());
                 let updated = self.of(V::load(s, &w[at.clone()]), V::load(s, &x[at.clone()]), d);
                 updated.store(&mut w[at.clone()]);
                 *acc = V::load(s, &next[at]).mul_add(updated, *acc);
