@@ -215,6 +215,21 @@ pub(crate) trait Float:
         unsafe { self.store_ptr(to.as_mut_ptr()) }
     }
 
+    /// Transposes `LANES` rows of `LANES` elements, which begin `from_stride` and `to_stride` elements apart.
+    #[inline(always)]
+    fn transpose_block(
+        s: Self::Simd,
+        from: &[Self::Scalar],
+        from_stride: usize,
+        to: &mut [Self::Scalar],
+        to_stride: usize,
+    ) {
+        let extent = |stride: usize| stride.saturating_mul(Self::LANES - 1).saturating_add(Self::LANES);
+        assert!(extent(from_stride) <= from.len() && extent(to_stride) <= to.len());
+        // SAFETY: both slices hold all rows, as was just checked, and being borrowed apart they share no memory.
+        unsafe { Self::transpose(s, from.as_ptr(), from_stride as isize, to.as_mut_ptr(), to_stride as isize) }
+    }
+
     /// The whole slice, at most `LANES` elements, the other lanes 0.
     #[inline(always)]
     fn load_partial(s: Self::Simd, from: &[Self::Scalar]) -> Self {

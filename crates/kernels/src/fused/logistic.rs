@@ -221,7 +221,7 @@ impl<V: Float<Scalar = f32>> Step<V> {
 mod tests {
     use super::*;
     use crate::testing::for_each_isa;
-    use crate::{GemmOptions, MatMut, MatRef, Reduction};
+    use crate::{GemmOptions, LossOptions, MatMut, MatRef};
 
     const ROWS: usize = 37;
 
@@ -245,7 +245,7 @@ mod tests {
             let z = bias.as_deref().map_or(set.dot(x, weight), |bias| set.dot(x, weight) + bias);
             let t = examples.targets[row];
             let mut d = [0.0];
-            sums.loss += set.bce_with_logits(1, &[z], &[t], Reduction::Mean, &mut d);
+            sums.loss += set.bce_with_logits(1, &[z], &[t], LossOptions::default(), &mut d);
             sums.correct += usize::from((z > 0.0) == (t > 0.5));
             let gradient = MatRef::from_row_major(&d, 1, 1);
             let x = MatRef::from_row_major(x, 1, inputs).t();
