@@ -4,4 +4,5 @@ mod digest;
 mod fused;
 mod gemm;
 mod math;
+mod norm;
 mod updates;

@@ -31,13 +31,17 @@ pub(crate) struct Step {
 pub(crate) enum Update {
     /// Leaves them in [`Plan::gradients`] for an optimiser.
     Store,
-    /// `p = (1 − learning_rate weight_decay) p − learning_rate d_p`, each weight by the gemm that computes its gradient,
-    /// so that this is never stored.
-    ///
-    /// For batches of up to 512 rows these are the bits of [`KernelSet::sgd`] on the gradient. Beyond, gemm adds block after
-    /// block of the rows to the weight itself, where the gradient would be rounded on its own.
+    /// `p = (1 − learning_rate weight_decay) p − learning_rate d_p`
     Descend { learning_rate: f32, weight_decay: f32 },
 }
+
+/// The most rows for which a step of descent updates each weight by the gemm that computes its gradient, which is then never
+/// stored.
+///
+/// Up to here gemm sums the rows in one chain and adds the sum to the weight by one fused step, as [`KernelSet::sgd`] does
+/// with a gradient, so both ways give the same bits. Beyond, it would add several sums one after the other; and there
+/// passing over a gradient costs little beside computing it.
+const DESCENT_ROWS: usize = 512;
 
 /// All memory of training steps on batches of up to a fixed number of rows: a step itself only computes.
 pub(crate) struct Plan {
@@ -45,7 +49,7 @@ pub(crate) struct Plan {
     /// The gradient of what the stage at hand computes before its activation; of the stage before.
     d_z: Buffer,
     d_z_before: Buffer,
-    /// In the layout of the model; empty where steps descend.
+    /// In the layout of the model; empty where weights are updated without.
     gradients: Buffer,
     d_bias: Buffer,
     classes: Vec<u32>,
@@ -71,7 +75,8 @@ impl Plan {
         let stages = &model.stages.list;
         let widest = stages.iter().map(|stage| stage.outputs).max().unwrap_or(0);
         let d_z = || Buffer::zeros("the gradients of the activations", rows, widest);
-        let gradients = if update == Update::Store { model.arena_len() } else { 0 };
+        let stores = update == Update::Store || rows > DESCENT_ROWS;
+        let gradients = if stores { model.arena_len() } else { 0 };
         let mut classes = Vec::new();
         classes.try_reserve_exact(rows).map_err(|_| Error::OutOfMemory { what: "the classes", rows, cols: 1 })?;
         classes.resize(rows, 0);
@@ -126,7 +131,8 @@ impl Plan {
     fn backward(&mut self, model: &mut Model, x: &[f32], update: Update) {
         let (rows, kernels) = (x.len() / model.inputs(), model.kernels);
         let (params, gradients) = (model.arena.as_mut_slice(), self.gradients.as_mut_slice());
-        let mut sink = Sink { update, kernels, params, gradients };
+        let sink_update = if gradients.is_empty() { update } else { Update::Store };
+        let mut sink = Sink { update: sink_update, kernels, params, gradients };
         for number in (0..self.stages.len()).rev() {
             let stage = &model.stages.list[number];
             let (stages, rest) = self.stages.split_at_mut(number);
@@ -175,6 +181,9 @@ impl Plan {
                 activation_backward(kernels, before.activation, memory.kept(d_z.len()), d_z);
             }
         }
+        if let (Update::Descend { learning_rate, weight_decay }, Update::Store) = (update, sink_update) {
+            kernels.sgd(sink.params, sink.gradients, learning_rate, weight_decay);
+        }
     }
 
     /// Batch norms move their running moments.
@@ -202,7 +211,7 @@ impl Plan {
         stages.find(is_not_finite).map(|(_, stage)| stage.layer)
     }
 
-    /// The gradients of the parameters, in the layout of the model; none where steps descend.
+    /// The gradients of the parameters, in the layout of the model, after a step that stores them.
     pub(crate) fn gradients(&self) -> &[f32] {
         self.gradients.as_slice()
     }
