@@ -1,4 +1,4 @@
-//! Training of dense models on CPUs: layers, losses, backpropagation, stochastic gradient descent.
+//! Training of dense models on CPUs: layers, losses, backpropagation, optimisers, checkpoints.
 //!
 //! ```
 //! use nn::{Activation, Loss, Model, Optimizer, TrainOptions, Trainer};
@@ -21,7 +21,8 @@
 //! ```
 //!
 //! [`Model`] is what is computed and its parameters, [`Trainer`] changes them, and [`Model::evaluate`] judges them on other
-//! data. [`data::Dataset`] reads such data from files, [`checkpoint`] keeps the parameters in one. Everywhere, matrices are
+//! data. [`data::Dataset`] reads such data from files; [`Trainer::save`] and [`Trainer::resume`] keep a training in one,
+//! [`checkpoint`] the parameters alone. Everywhere, matrices are
 //! slices of `f32`, row by row, with one row an example.
 //!
 //! The same seed gives the same weights bit for bit, on any number of threads and on every instruction set. Whatever a
