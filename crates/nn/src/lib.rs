@@ -53,7 +53,7 @@ pub use error::{Error, Result};
 pub use inference::Evaluation;
 pub use kernels::{Activation, Isa, KernelSet, ThreadPool};
 pub use layers::{BatchNorm, Dropout, Layer, LayerNorm, Linear};
-pub use losses::{Loss, Targets};
+pub use losses::{Loss, LossOptions, Reduction, Targets, WeightedTargets};
 pub use model::Model;
 pub use params::{Parameter, StateEntry};
 pub use predictor::Predictor;

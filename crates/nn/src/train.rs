@@ -8,7 +8,7 @@ use kernels::ThreadPool;
 use crate::batches::Batches;
 use crate::check;
 use crate::error::{Error, Result};
-use crate::losses::{CheckedTargets, Targets};
+use crate::losses::{CheckedTargets, WeightedTargets};
 use crate::model::Model;
 use crate::optim::Sgd;
 use crate::plan::{Plan, Step, Update};
@@ -217,7 +217,12 @@ impl Trainer {
     /// - [`Error::OutOfMemory`]
     /// - [`Error::NonFiniteLoss`], [`Error::NonFiniteParameter`] if training diverges; the model then holds the
     ///   parameters of that moment
-    pub fn fit<'t>(&self, model: &mut Model, x: &[f32], targets: impl Into<Targets<'t>>) -> Result<TrainReport> {
+    pub fn fit<'t>(
+        &self,
+        model: &mut Model,
+        x: &[f32],
+        targets: impl Into<WeightedTargets<'t>>,
+    ) -> Result<TrainReport> {
         self.fit_observed(model, x, targets, |_, _| ControlFlow::Continue(()))
     }
 
@@ -229,11 +234,11 @@ impl Trainer {
         &self,
         model: &mut Model,
         x: &[f32],
-        targets: impl Into<Targets<'t>>,
+        targets: impl Into<WeightedTargets<'t>>,
         mut observer: impl FnMut(&Model, Progress) -> ControlFlow<()> + Send,
     ) -> Result<TrainReport> {
         let rows = model.check_inputs(x)?;
-        let targets = CheckedTargets::new(model.loss(), targets.into(), rows, model.outputs())?;
+        let targets = CheckedTargets::new(&model.objective, targets.into(), rows)?;
         let batch_rows = match self.options.batch_size {
             BatchSize::Rows(size) => size.min(rows),
             BatchSize::All => rows,
@@ -295,20 +300,22 @@ impl Run<'_> {
         observer: &mut (impl FnMut(&Model, Progress) -> ControlFlow<()> + Send),
     ) -> Result<Option<EpochReport>> {
         let (rows, batches, epoch) = (self.batches.rows(), self.batches.len(), self.epoch);
-        let (mut sum, mut correct) = (0.0, 0);
+        let (mut sum, mut weight, mut correct) = (0.0, 0.0, 0);
         let start = Instant::now();
         self.batches.start_epoch(self.options.seed, epoch as u64);
         for batch in 1..=batches {
             let (x, targets) = self.batches.get(batch - 1);
             let batch_rows = x.len() / model.inputs();
             let step = Step { seed: self.options.seed, number: self.steps, update: self.options.update() };
-            let loss = self.plan.step(model, x, targets, step)?;
+            let batch_loss = self.plan.step(model, x, targets, step)?;
+            let loss = batch_loss.mean;
             if !loss.is_finite() {
                 let layer = self.plan.first_non_finite_layer(model, batch_rows);
                 return Err(Error::NonFiniteLoss { epoch, batch, layer, loss });
             }
-            sum += loss * batch_rows as f64;
-            correct += self.plan.count_correct(model, batch_rows, targets);
+            sum += loss * batch_loss.weight;
+            weight += batch_loss.weight;
+            correct += self.plan.count_correct(model, batch_rows, targets.targets);
             self.steps += 1;
 
             if observer(model, Progress::Batch(BatchReport { epoch, batch, batches, loss })).is_break() {
@@ -318,10 +325,10 @@ impl Run<'_> {
         let seconds = start.elapsed().as_secs_f64();
         self.seconds += seconds;
         check_parameters(model, epoch)?;
-        let judged = rows as f64 * model.loss().judged_per_row(model.outputs()) as f64;
+        let judged = rows as f64 * model.objective.judged_per_row() as f64;
         Ok(Some(EpochReport {
             epoch,
-            loss: sum / rows as f64,
+            loss: sum / weight,
             accuracy: model.loss().is_classification().then(|| correct as f64 / judged),
             samples_per_second: rows as f64 / seconds,
         }))
