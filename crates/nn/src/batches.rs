@@ -1,7 +1,7 @@
 //! Cuts a data set into batches, in a new order each epoch.
 
 use crate::error::{Error, Result};
-use crate::losses::{CheckedTargets, Targets};
+use crate::losses::{CheckedTargets, TargetValues, Targets, WeightedTargets};
 use crate::model::Model;
 use crate::params::Buffer;
 use crate::random::{Purpose, Stream};
@@ -32,6 +32,8 @@ struct Gathered {
     order: Vec<usize>,
     x: Buffer,
     targets: GatheredTargets,
+    /// Empty where the rows have none.
+    weights: Vec<f32>,
 }
 
 enum GatheredTargets {
@@ -58,14 +60,16 @@ impl<'a> Batches<'a> {
             let out_of_memory = |_| Error::OutOfMemory { what: "the order of the rows", rows, cols: 2 };
             order.try_reserve_exact(rows).map_err(out_of_memory)?;
             order.resize(rows, 0);
-            let targets = match targets {
-                CheckedTargets::Labels(_) => GatheredTargets::Labels(vec![0; batch_rows]),
-                CheckedTargets::Values(_) => {
+            let weighted = targets.weights.is_some();
+            let gathered = match targets.values {
+                TargetValues::Labels(_) => GatheredTargets::Labels(vec![0; batch_rows]),
+                TargetValues::Values(_) => {
                     GatheredTargets::Values(Buffer::zeros("a batch of targets", batch_rows, outputs)?)
                 }
             };
+            let weights = vec![0.0; if weighted { batch_rows } else { 0 }];
             let x = Buffer::zeros("a batch of data", batch_rows, inputs)?;
-            Some(Gathered { selected, shuffle, order, x, targets })
+            Some(Gathered { selected, shuffle, order, x, targets: gathered, weights })
         } else {
             None
         };
@@ -95,24 +99,25 @@ impl<'a> Batches<'a> {
     }
 
     /// Batch number `batch` of the epoch, counted from 0.
-    pub(crate) fn get(&mut self, batch: usize) -> (&[f32], Targets<'_>) {
+    pub(crate) fn get(&mut self, batch: usize) -> (&[f32], WeightedTargets<'_>) {
         let from = batch * self.batch_rows;
         let to = self.rows.min(from + self.batch_rows);
         match &mut self.gathered {
             None => (&self.x[from * self.inputs..to * self.inputs], self.targets.rows(from, to, self.outputs)),
-            Some(Gathered { order, x, targets, .. }) => {
+            Some(Gathered { order, x, targets, weights, .. }) => {
                 let order = &order[from..to];
                 let x = gather(self.x, order, self.inputs, x.as_mut_slice());
-                let targets = match (&self.targets, targets) {
-                    (CheckedTargets::Labels(labels), GatheredTargets::Labels(gathered)) => {
+                let targets = match (&self.targets.values, targets) {
+                    (TargetValues::Labels(labels), GatheredTargets::Labels(gathered)) => {
                         Targets::Labels(gather(labels, order, 1, gathered))
                     }
-                    (CheckedTargets::Values(values), GatheredTargets::Values(gathered)) => {
+                    (TargetValues::Values(values), GatheredTargets::Values(gathered)) => {
                         Targets::Values(gather(values, order, self.outputs, gathered.as_mut_slice()))
                     }
                     _ => unreachable!("the gathered targets are of the kind of the targets"),
                 };
-                (x, targets)
+                let weights = self.targets.weights.map(|all| gather(all, order, 1, weights));
+                (x, WeightedTargets { targets, weights })
             }
         }
     }

@@ -4,7 +4,7 @@ use kernels::{Activation, KernelSet};
 
 use crate::error::{Error, Result};
 use crate::layers::{BatchNorm, Dropout, Layer, LayerNorm, Linear};
-use crate::losses::Loss;
+use crate::losses::{Loss, LossOptions, Objective};
 use crate::model::Model;
 use crate::params::Buffer;
 use crate::stages::{Op, Stages};
@@ -17,13 +17,22 @@ pub struct ModelBuilder {
     width: usize,
     layers: Vec<Layer>,
     loss: Loss,
+    loss_options: LossOptions,
     seed: u64,
     kernels: Option<&'static KernelSet>,
 }
 
 impl ModelBuilder {
     pub(crate) fn new(inputs: usize) -> Self {
-        ModelBuilder { inputs, width: inputs, layers: Vec::new(), loss: Loss::default(), seed: 0, kernels: None }
+        ModelBuilder {
+            inputs,
+            width: inputs,
+            layers: Vec::new(),
+            loss: Loss::default(),
+            loss_options: LossOptions::default(),
+            seed: 0,
+            kernels: None,
+        }
     }
 
     /// Appends a linear layer of `outputs` outputs, then `activation` as a layer of its own unless it is the identity.
@@ -82,6 +91,13 @@ impl ModelBuilder {
         self
     }
 
+    /// Weights of classes, label smoothing and what becomes of the losses of a batch.
+    #[must_use]
+    pub fn loss_options(mut self, options: LossOptions) -> Self {
+        self.loss_options = options;
+        self
+    }
+
     /// Where the random numbers of the first weights start: the same seed gives the same weights; 0 if not given.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
@@ -100,7 +116,9 @@ impl ModelBuilder {
     ///
     /// # Errors
     /// - [`Error::InvalidHyperParameter`] for a model without inputs or layers, a layer without outputs, or an option of a
-    ///   layer outside its range
+    ///   layer or of the loss outside its range
+    /// - [`Error::ShapeMismatch`], [`Error::InvalidWeight`], [`Error::NoWeight`], [`Error::PositiveWeights`] for weights
+    ///   of classes that do not fit
     /// - [`Error::LogitsExpected`] for a classification loss behind an activation
     /// - [`Error::Isa`] if no kernels were chosen and the environment variable `KERNELS_ISA` names none that can run
     /// - [`Error::OutOfMemory`]
@@ -115,11 +133,12 @@ impl ModelBuilder {
         {
             return Err(Error::LogitsExpected { loss: self.loss, activation: last.activation });
         }
+        let objective = Objective::new(self.loss, self.loss_options.clone(), self.width)?;
         let mut arena = Buffer::zeros("the parameters", 1, stages.params.len)?;
         let mut buffers = Buffer::zeros("the running moments", 1, stages.buffers.len)?;
         self.init(&stages, arena.as_mut_slice(), buffers.as_mut_slice());
         let kernels = self.kernels.map_or_else(KernelSet::try_best, Ok)?;
-        Ok(Model { kernels, loss: self.loss, layers: self.layers, stages, arena, buffers })
+        Ok(Model { kernels, objective, layers: self.layers, stages, arena, buffers })
     }
 
     fn init(&self, stages: &Stages, arena: &mut [f32], buffers: &mut [f32]) {

@@ -47,7 +47,7 @@ pub enum Error {
         classes: usize,
     },
 
-    /// A target of binary cross-entropy that is not a probability.
+    /// A target of a classification loss that is not a probability.
     #[error("target {value} in row {row}, column {column} is not between 0 and 1")]
     TargetOutOfRange {
         /// The row of the target.
@@ -67,6 +67,31 @@ pub enum Error {
         expected: &'static str,
         /// The targets that were given.
         actual: &'static str,
+    },
+
+    /// A weight of a row or a class that is negative, infinite or NaN.
+    #[error("{what} have {value} at index {index}, a weight is finite and at least 0")]
+    InvalidWeight {
+        /// Which weights.
+        what: &'static str,
+        /// The row or the class.
+        index: usize,
+        /// The weight.
+        value: f32,
+    },
+
+    /// Weights that leave nothing to learn from.
+    #[error("{what} are all 0")]
+    NoWeight {
+        /// Which weights.
+        what: &'static str,
+    },
+
+    /// Weights of positive targets for a loss that has none.
+    #[error("{loss} takes no weights of positive targets, only binary cross-entropy does")]
+    PositiveWeights {
+        /// The loss of the model.
+        loss: Loss,
     },
 
     /// Probabilities or classes were asked of a model that has none.

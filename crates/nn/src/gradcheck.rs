@@ -1,9 +1,10 @@
 //! Checks backpropagation against central differences.
 
 mod forward;
+mod loss;
 
 use crate::error::Result;
-use crate::losses::{CheckedTargets, Targets};
+use crate::losses::{CheckedTargets, WeightedTargets};
 use crate::model::Model;
 use crate::plan::{Plan, Step, Update};
 use forward::cost;
@@ -53,9 +54,13 @@ pub struct GradientReport {
 ///
 /// # Errors
 /// Those of [`Model::evaluate`].
-pub fn check_gradients<'t>(model: &Model, x: &[f32], targets: impl Into<Targets<'t>>) -> Result<GradientReport> {
+pub fn check_gradients<'t>(
+    model: &Model,
+    x: &[f32],
+    targets: impl Into<WeightedTargets<'t>>,
+) -> Result<GradientReport> {
     let rows = model.check_inputs(x)?;
-    let checked = CheckedTargets::new(model.loss(), targets.into(), rows, model.outputs())?;
+    let checked = CheckedTargets::new(&model.objective, targets.into(), rows)?;
     let targets = checked.rows(0, rows, model.outputs());
     let step = Step { seed: 0, number: 0, update: Update::Store };
     let mut plan = Plan::new(model, rows, step.update)?;
@@ -104,7 +109,7 @@ fn central_difference(
     arena: &mut [f64],
     at: usize,
     x: &[f32],
-    targets: Targets<'_>,
+    targets: WeightedTargets<'_>,
 ) -> Option<f64> {
     let p = arena[at];
     let h = STEP * p.abs().max(1.0);

@@ -57,7 +57,7 @@ pub use inference::Evaluation;
 pub use kernels::fused::{Adagrad, Adam, RmsProp, Sgd};
 pub use kernels::{Activation, Isa, KernelSet, ThreadPool};
 pub use layers::{BatchNorm, Dropout, Layer, LayerNorm, Linear};
-pub use losses::{Loss, Targets};
+pub use losses::{Loss, LossOptions, Reduction, Targets, WeightedTargets};
 pub use model::Model;
 pub use optim::{Clip, Clock, Decay, Optimizer, Plateau, Schedule};
 pub use params::{Parameter, StateEntry};

@@ -8,7 +8,7 @@ use crate::builder::ModelBuilder;
 use crate::check;
 use crate::error::{Error, Result};
 use crate::layers::Layer;
-use crate::losses::Loss;
+use crate::losses::{Loss, LossOptions, Objective};
 use crate::params::{self, Buffer, ParamLayout, Parameter, StateEntry};
 use crate::stages::Stages;
 
@@ -33,7 +33,7 @@ use crate::stages::Stages;
 #[derive(Clone)]
 pub struct Model {
     pub(crate) kernels: &'static KernelSet,
-    pub(crate) loss: Loss,
+    pub(crate) objective: Objective,
     pub(crate) layers: Vec<Layer>,
     pub(crate) stages: Stages,
     /// All parameters.
@@ -85,7 +85,12 @@ impl Model {
 
     /// What the model is trained for.
     pub fn loss(&self) -> Loss {
-        self.loss
+        self.objective.loss
+    }
+
+    /// How the losses of a batch become the cost that training lowers.
+    pub fn loss_options(&self) -> &LossOptions {
+        &self.objective.options
     }
 
     /// The layers in the order of computation.
@@ -188,7 +193,7 @@ impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Model")
             .field("layers", &self.layers)
-            .field("loss", &self.loss)
+            .field("loss", &self.objective)
             .field("isa", &self.kernels.isa())
             .finish_non_exhaustive()
     }

@@ -11,7 +11,7 @@ use crate::layers::dropout::{draw_mask, dropout_backward, dropout_forward};
 use crate::layers::linear::{linear_backward_input, linear_backward_weight, linear_forward};
 use crate::layers::norm::NormState;
 use crate::layers::{BatchNorm, LayerNorm};
-use crate::losses::Targets;
+use crate::losses::{BatchLoss, Targets, WeightedTargets};
 use crate::model::Model;
 use crate::params::Buffer;
 use crate::stages::{Op, Stage};
@@ -90,21 +90,27 @@ impl Plan {
         })
     }
 
-    /// The cost of a batch. If it is finite, the update is done and batch norms have seen the batch; else the model is as
+    /// The loss of a batch. If it is finite, the update is done and batch norms have seen the batch; else the model is as
     /// before.
     ///
     /// # Errors
     /// [`Error::BatchTooSmall`] for one row and a model with batch norm.
-    pub(crate) fn step(&mut self, model: &mut Model, x: &[f32], targets: Targets<'_>, step: Step) -> Result<f64> {
+    pub(crate) fn step(
+        &mut self,
+        model: &mut Model,
+        x: &[f32],
+        targets: WeightedTargets<'_>,
+        step: Step,
+    ) -> Result<BatchLoss> {
         let rows = x.len() / model.inputs();
         model.check_batch(rows)?;
         self.forward(model, x, step);
-        let cost = self.loss(model, rows, targets);
-        if cost.is_finite() {
+        let loss = self.loss(model, rows, targets);
+        if loss.mean.is_finite() {
             self.backward(model, x, step.update);
             self.track(model, rows);
         }
-        Ok(cost)
+        Ok(loss)
     }
 
     fn forward(&mut self, model: &Model, x: &[f32], step: Step) {
@@ -117,15 +123,16 @@ impl Plan {
         }
     }
 
-    /// The cost of the outputs; leaves the gradient of what the last stage computes before its activation.
-    fn loss(&mut self, model: &Model, rows: usize, targets: Targets<'_>) -> f64 {
-        let (Some(memory), Some(stage)) = (self.stages.last(), model.stages.list.last()) else { return 0.0 };
+    /// The loss of the outputs; leaves the gradient of what the last stage computes before its activation.
+    fn loss(&mut self, model: &Model, rows: usize, targets: WeightedTargets<'_>) -> BatchLoss {
+        let last = self.stages.len() - 1;
+        let (memory, stage) = (&self.stages[last], &model.stages.list[last]);
         let len = rows * stage.outputs;
         let outputs = &memory.output.as_slice()[..len];
         let d_outputs = &mut self.d_z.as_mut_slice()[..len];
-        let cost = model.loss().forward_backward(model.kernels(), stage.outputs, outputs, targets, d_outputs);
+        let loss = model.objective.forward_backward(model.kernels, outputs, targets, d_outputs);
         activation_backward(model.kernels(), stage.activation, memory.kept(len), d_outputs);
-        cost
+        loss
     }
 
     fn backward(&mut self, model: &mut Model, x: &[f32], update: Update) {
@@ -199,7 +206,7 @@ impl Plan {
     /// How many targets the outputs of the last step, of `rows` rows, meet.
     pub(crate) fn count_correct(&mut self, model: &Model, rows: usize, targets: Targets<'_>) -> usize {
         let outputs = &self.stages[self.stages.len() - 1].output.as_slice()[..rows * model.outputs()];
-        model.loss().count_correct(model.kernels(), model.outputs(), outputs, targets, &mut self.classes[..rows])
+        model.objective.count_correct(model.kernels, outputs, targets, &mut self.classes[..rows])
     }
 
     /// The first layer that returned NaN or an infinity in the last step, of `rows` rows.

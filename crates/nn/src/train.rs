@@ -72,10 +72,11 @@ pub struct Trainer {
 #[derive(Clone, Default)]
 pub(crate) struct Course {
     pub(crate) position: Position,
-    /// How many rows an epoch is made of; of those that are done in the one in progress, the sum of the losses and how many
-    /// targets were met.
+    /// How many rows an epoch is made of; of those that are done in the one in progress, the sums of the losses and of the
+    /// weights and how many targets were met.
     pub(crate) rows: usize,
     pub(crate) loss_sum: f64,
+    pub(crate) weight_sum: f64,
     pub(crate) correct: usize,
     pub(crate) history: Vec<EpochReport>,
     /// The model after the best epoch, where it is to be kept.
@@ -86,7 +87,7 @@ impl Course {
     fn finish_epoch(&mut self, report: EpochReport) {
         self.history.push(report);
         self.position.epoch += 1;
-        (self.position.batch, self.loss_sum, self.correct) = (0, 0.0, 0);
+        (self.position.batch, self.loss_sum, self.weight_sum, self.correct) = (0, 0.0, 0.0, 0);
     }
 }
 
@@ -151,7 +152,8 @@ impl Trainer {
     ///
     /// # Errors
     /// - [`Error::EmptyData`], [`Error::ShapeMismatch`], [`Error::NonFiniteInput`], [`Error::TargetKind`],
-    ///   [`Error::LabelOutOfRange`], [`Error::TargetOutOfRange`] for data that the model cannot learn from
+    ///   [`Error::LabelOutOfRange`], [`Error::TargetOutOfRange`], [`Error::InvalidWeight`], [`Error::NoWeight`] for data that
+    ///   the model cannot learn from
     /// - [`Error::OtherData`] if an epoch was begun with another number of rows
     /// - [`Error::InvalidHyperParameter`] for a `validation_fraction` that leaves no rows on one side
     /// - [`Error::BatchTooSmall`], [`Error::OutOfMemory`]
@@ -174,7 +176,7 @@ impl Trainer {
     ) -> Result<TrainReport> {
         let examples = data.into();
         let rows = self.model.check_inputs(examples.x)?;
-        let targets = CheckedTargets::new(self.model.loss(), examples.targets, rows, self.model.outputs())?;
+        let targets = CheckedTargets::new(&self.model.objective, examples.targets, rows)?;
         let TrainOptions { validation_fraction, seed, shuffle, .. } = self.options;
         let (validation, selected) = match validation {
             Some(given) => (Validation::given(&self.model, given)?, None),
@@ -206,7 +208,7 @@ impl Trainer {
         report
     }
 
-    /// One update on the given rows, for a loop of one's own; returns their mean loss before it. It counts as a step, for
+    /// One update on the given rows, for a loop of one's own; returns their mean loss by weight before it. It counts as a step, for
     /// the optimiser and for a schedule by steps, and belongs to no epoch. It allocates no memory if it has no more rows
     /// than the largest batch before.
     ///
@@ -233,12 +235,12 @@ impl Trainer {
         let Examples { x, targets } = data.into();
         let rows = self.model.check_inputs(x)?;
         let outputs = self.model.outputs();
-        let targets = CheckedTargets::new(self.model.loss(), targets, rows, outputs)?;
+        let targets = CheckedTargets::new(&self.model.objective, targets, rows)?;
         let mut plan = self.take_plan(rows)?;
         let place = Place { epoch: 0, batch: usize::try_from(self.course.position.step + 1).unwrap_or(usize::MAX) };
         let loss = self.update(&mut plan.0, PlateauState::default(), x, targets.rows(0, rows, outputs), place);
         self.plan = Some(plan);
-        loss
+        Ok(loss?.mean)
     }
 
     /// The memory of steps of up to `rows` rows.

@@ -51,7 +51,7 @@ fn history_row(report: &EpochReport) -> [f64; COLUMNS] {
 }
 
 pub(super) fn lines(model: &Model, options: &TrainOptions, course: &Course) -> Vec<(&'static str, String)> {
-    let Course { position: Position { step, epoch, batch }, rows, loss_sum, correct, .. } = course;
+    let Course { position: Position { step, epoch, batch }, rows, loss_sum, weight_sum, correct, .. } = course;
     let mut lines = settings(model, options);
     lines.extend([
         ("step", step.to_string()),
@@ -59,6 +59,7 @@ pub(super) fn lines(model: &Model, options: &TrainOptions, course: &Course) -> V
         ("batch", batch.to_string()),
         ("rows", rows.to_string()),
         ("loss_sum", format!("{loss_sum:?}")),
+        ("weight_sum", format!("{weight_sum:?}")),
         ("correct", correct.to_string()),
     ]);
     lines
@@ -66,7 +67,10 @@ pub(super) fn lines(model: &Model, options: &TrainOptions, course: &Course) -> V
 
 /// What must be the same for a training to go on.
 fn settings(model: &Model, options: &TrainOptions) -> Vec<(&'static str, String)> {
-    let mut settings = vec![("layers", format!("{:?}", model.layers())), ("loss", format!("{:?}", model.loss()))];
+    let mut settings = vec![
+        ("layers", format!("{:?}", model.layers())),
+        ("loss", format!("{:?}, {:?}", model.objective.loss, model.objective.options)),
+    ];
     settings.extend(options.settings());
     settings
 }
@@ -102,6 +106,7 @@ pub(super) fn read(
         position,
         rows: number(file, "rows")?,
         loss_sum: number(file, "loss_sum")?,
+        weight_sum: number(file, "weight_sum")?,
         correct: number(file, "correct")?,
         history: history(file, position.epoch)?,
         best,

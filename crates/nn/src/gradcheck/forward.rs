@@ -2,15 +2,23 @@
 
 use kernels::Activation;
 
+use super::loss;
 use crate::layers::dropout::draw_mask;
 use crate::layers::norm::Affine;
-use crate::losses::{Loss, Targets};
+use crate::losses::WeightedTargets;
+
 use crate::model::Model;
 use crate::plan::Step;
 use crate::stages::Op;
 
 /// The cost for the parameters `arena`, and on which side of its kink each ReLU is.
-pub(super) fn cost(model: &Model, step: Step, arena: &[f64], x: &[f32], targets: Targets<'_>) -> (f64, Vec<bool>) {
+pub(super) fn cost(
+    model: &Model,
+    step: Step,
+    arena: &[f64],
+    x: &[f32],
+    targets: WeightedTargets<'_>,
+) -> (f64, Vec<bool>) {
     let mut sides = Vec::new();
     let mut values: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
     for stage in &model.stages.list {
@@ -43,8 +51,7 @@ pub(super) fn cost(model: &Model, step: Step, arena: &[f64], x: &[f32], targets:
         }
         values.iter_mut().for_each(|value| *value = activate(stage.activation, *value));
     }
-    let rows = values.len() / model.outputs();
-    (total_loss(model.loss(), &values, model.outputs(), targets) / rows as f64, sides)
+    (loss::cost(&model.objective, &values, targets), sides)
 }
 
 fn linear(x: &[f64], (inputs, outputs): (usize, usize), weight: &[f64], bias: Option<&[f64]>) -> Vec<f64> {
@@ -83,31 +90,5 @@ fn activate(activation: Activation, z: f64) -> f64 {
         Activation::Relu => z.max(0.0),
         Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
         Activation::Tanh => z.tanh(),
-    }
-}
-
-/// `Σ L` over the rows of `outputs`.
-fn total_loss(loss: Loss, outputs: &[f64], cols: usize, targets: Targets<'_>) -> f64 {
-    match targets {
-        Targets::Labels(labels) => outputs
-            .chunks_exact(cols)
-            .zip(labels)
-            .map(|(logits, &label)| {
-                let max = logits.iter().fold(f64::NEG_INFINITY, |max, &z| max.max(z));
-                let sum: f64 = logits.iter().map(|z| (z - max).exp()).sum();
-                (max - logits[label as usize]) + sum.ln()
-            })
-            .sum(),
-        Targets::Values(values) => outputs
-            .iter()
-            .zip(values)
-            .map(|(&y, &t)| {
-                let t = f64::from(t);
-                match loss {
-                    Loss::BceWithLogits => y.max(0.0) - y * t + (-y.abs()).exp().ln_1p(),
-                    _ => 0.5 * (y - t) * (y - t),
-                }
-            })
-            .sum(),
     }
 }

@@ -14,8 +14,8 @@ pub enum StopReason {
     Stopped,
 }
 
-/// An epoch that is done. Loss and accuracy are means over its rows, each judged just before the update that its batch
-/// made.
+/// An epoch that is done. Loss and accuracy are means over its rows, the loss by weight, each judged just before the update
+/// that its batch made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EpochReport {
     /// Its number, counted from 1.
@@ -46,7 +46,7 @@ pub struct BatchReport {
     pub batch: usize,
     /// How many batches an epoch has.
     pub batches: usize,
-    /// The mean loss of its rows before the update.
+    /// The mean loss of its rows, by weight, before the update.
     pub loss: f64,
 }
 

@@ -63,11 +63,12 @@ impl Run<'_> {
             let batch_rows = x.len() / trainer.model.inputs();
             let place = Place { epoch, batch: trainer.course.position.batch + 1 };
             let loss = trainer.update(self.plan, monitor.plateau, x, targets, place)?;
-            trainer.course.loss_sum += loss * batch_rows as f64;
-            trainer.course.correct += self.plan.count_correct(&trainer.model, batch_rows, targets);
+            trainer.course.loss_sum += loss.mean * loss.weight;
+            trainer.course.weight_sum += loss.weight;
+            trainer.course.correct += self.plan.count_correct(&trainer.model, batch_rows, targets.targets);
             trainer.course.position.batch = place.batch;
             rows_trained += batch_rows;
-            let report = BatchReport { epoch, batch: place.batch, batches, loss };
+            let report = BatchReport { epoch, batch: place.batch, batches, loss: loss.mean };
             if observer(trainer, Progress::Batch(report)).is_break() {
                 return Ok(None);
             }
@@ -78,11 +79,11 @@ impl Run<'_> {
         check_parameters(&trainer.model, epoch)?;
 
         let model = &trainer.model;
-        let judged = rows as f64 * model.loss().judged_per_row(model.outputs()) as f64;
+        let judged = rows as f64 * model.objective.judged_per_row() as f64;
         let validation = self.validation.examples().map(|held_out| model.evaluate(held_out.x, held_out.targets));
         let report = EpochReport {
             epoch,
-            loss: trainer.course.loss_sum / rows as f64,
+            loss: trainer.course.loss_sum / trainer.course.weight_sum,
             accuracy: model.loss().is_classification().then(|| trainer.course.correct as f64 / judged),
             validation: validation.transpose()?,
             samples_per_second: rows_trained as f64 / seconds,

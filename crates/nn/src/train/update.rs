@@ -3,29 +3,29 @@
 use super::{Place, Trainer};
 use crate::check;
 use crate::error::{Error, Result};
-use crate::losses::Targets;
+use crate::losses::{BatchLoss, WeightedTargets};
 use crate::optim::{Clock, Optimizer, PlateauState};
 use crate::params::Parameter;
 use crate::plan::{Plan, Step, Update};
 
 impl Trainer {
-    /// An update on checked rows. Returns their mean loss before it.
+    /// An update on checked rows. Returns their loss before it.
     pub(super) fn update(
         &mut self,
         plan: &mut Plan,
         plateau: PlateauState,
         x: &[f32],
-        targets: Targets<'_>,
+        targets: WeightedTargets<'_>,
         place: Place,
-    ) -> Result<f64> {
+    ) -> Result<BatchLoss> {
         let optimizer = self.optimizer_now(plateau);
         let step = self.course.position.step;
         let update = self.kind_of_update(&optimizer);
         let loss = plan.step(&mut self.model, x, targets, Step { seed: self.options.seed, number: step, update })?;
         let Place { epoch, batch } = place;
-        if !loss.is_finite() {
+        if !loss.mean.is_finite() {
             let layer = plan.first_non_finite_layer(&self.model, x.len() / self.model.inputs());
-            return Err(Error::NonFiniteLoss { epoch, batch, layer, loss });
+            return Err(Error::NonFiniteLoss { epoch, batch, layer, loss: loss.mean });
         }
         if update == Update::Store {
             let kernels = self.model.kernels;

@@ -2,7 +2,7 @@
 
 use crate::data::Examples;
 use crate::error::{Error, Result};
-use crate::losses::{CheckedTargets, Targets};
+use crate::losses::{CheckedTargets, Targets, WeightedTargets};
 use crate::model::Model;
 use crate::random::{Purpose, Stream};
 
@@ -10,7 +10,7 @@ use crate::random::{Purpose, Stream};
 pub(super) enum Validation<'a> {
     None,
     Given(Examples<'a>),
-    Drawn { x: Vec<f32>, targets: DrawnTargets },
+    Drawn { x: Vec<f32>, targets: DrawnTargets, weights: Option<Vec<f32>> },
 }
 
 pub(super) enum DrawnTargets {
@@ -22,7 +22,7 @@ impl<'a> Validation<'a> {
     /// What was given, if a model can be judged by it.
     pub(super) fn given(model: &Model, examples: Examples<'a>) -> Result<Self> {
         let rows = model.check_inputs(examples.x)?;
-        CheckedTargets::new(model.loss(), examples.targets, rows, model.outputs())?;
+        CheckedTargets::new(&model.objective, examples.targets, rows)?;
         Ok(Validation::Given(examples))
     }
 
@@ -46,19 +46,30 @@ impl<'a> Validation<'a> {
         Stream::new(seed, Purpose::Validation, 0).shuffle(&mut order);
         let mut training = order.split_off(held_out);
         training.sort_unstable();
-        let targets = match examples.targets {
+        let WeightedTargets { targets, weights } = examples.targets;
+        let targets = match targets {
             Targets::Labels(labels) => DrawnTargets::Labels(gather(labels, 1, &order)),
             Targets::Values(values) => DrawnTargets::Values(gather(values, model.outputs(), &order)),
         };
-        Ok((Validation::Drawn { x: gather(examples.x, model.inputs(), &order), targets }, training))
+        let weights = weights.map(|weights| gather(weights, 1, &order));
+        let drawn = Validation::Drawn { x: gather(examples.x, model.inputs(), &order), targets, weights };
+        if let Some(held_out) = drawn.examples() {
+            CheckedTargets::new(&model.objective, held_out.targets, order.len())?;
+        }
+        Ok((drawn, training))
     }
 
     pub(super) fn examples(&self) -> Option<Examples<'_>> {
         match self {
             Validation::None => None,
             Validation::Given(examples) => Some(*examples),
-            Validation::Drawn { x, targets: DrawnTargets::Labels(labels) } => Some((x, labels).into()),
-            Validation::Drawn { x, targets: DrawnTargets::Values(values) } => Some((x, values).into()),
+            Validation::Drawn { x, targets, weights } => {
+                let targets = match targets {
+                    DrawnTargets::Labels(labels) => Targets::Labels(labels),
+                    DrawnTargets::Values(values) => Targets::Values(values),
+                };
+                Some(Examples { x, targets: WeightedTargets { targets, weights: weights.as_deref() } })
+            }
         }
     }
 }

@@ -76,17 +76,19 @@ fn labels_and_probabilities_out_of_range_name_their_row() {
     assert_says(&error, &["row 2", "label 3", "3 classes", "0 to 2"]);
     let error = refused(model(Loss::BceWithLogits, 1), &[1.0; 6], Targets::Labels(&[0, u32::MAX, 1]));
     assert_says(&error, &["row 1", "4294967295", "2 classes"]);
-    let error = refused(model(Loss::BceWithLogits, 2), &[1.0; 4], Targets::Values(&[0.0, 1.0, 0.5, 1.5]));
-    assert!(matches!(error, Error::TargetOutOfRange { row: 1, column: 1, value: 1.5 }));
-    assert_says(&error, &["1.5", "row 1, column 1", "between 0 and 1"]);
+    for loss in [Loss::BceWithLogits, Loss::SoftmaxCrossEntropy] {
+        let error = refused(model(loss, 2), &[1.0; 4], Targets::Values(&[0.0, 1.0, 0.5, 1.5]));
+        assert!(matches!(error, Error::TargetOutOfRange { row: 1, column: 1, value: 1.5 }));
+        assert_says(&error, &["1.5", "row 1, column 1", "between 0 and 1"]);
+    }
 }
 
 #[test]
 fn targets_of_the_wrong_kind_are_refused() {
     let error = refused(model(Loss::Mse, 1), &[1.0; 4], Targets::Labels(&[0, 1]));
     assert_says(&error, &["squared error", "values", "labels"]);
-    let error = refused(model(Loss::SoftmaxCrossEntropy, 2), &[1.0; 4], Targets::Values(&[0.0; 4]));
-    assert_says(&error, &["softmax cross-entropy", "labels", "values"]);
+    let error = refused(model(Loss::Huber { delta: 1.0 }, 1), &[1.0; 4], Targets::Labels(&[0, 1]));
+    assert_says(&error, &["Huber", "values", "labels"]);
     let error = refused(model(Loss::BceWithLogits, 2), &[1.0; 4], Targets::Labels(&[0, 1]));
     assert_says(&error, &["binary cross-entropy", "several outputs"]);
 }
