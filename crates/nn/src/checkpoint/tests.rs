@@ -164,6 +164,34 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
+fn every_flipped_bit_of_a_training_is_found() {
+    let options =
+        TrainOptions { optimizer: Adam::default().into(), max_epochs: 3, threads: 1, ..TrainOptions::default() };
+    let mut trainer = Trainer::new(Model::logistic_regression(1).unwrap(), options).unwrap();
+    trainer.fit((&[0.5, -0.5], &[0, 1])).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("training.safetensors");
+    trainer.save(&path).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let read = |bytes: &[u8]| training::read(&Container::parse(bytes)?, trainer.model(), &options);
+    let mut found_by_checksum = 0;
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            bytes[at] ^= 1 << bit;
+            match read(&bytes) {
+                Err(ReadError::File(Problem::Checksum { .. })) => found_by_checksum += 1,
+                Err(ReadError::File(_)) => {}
+                Err(ReadError::Other(error)) => panic!("bit {bit} of byte {at}: {error}"),
+                Ok(_) => panic!("bit {bit} of byte {at}"),
+            }
+            bytes[at] ^= 1 << bit;
+        }
+    }
+    assert!(found_by_checksum > bytes.len(), "{found_by_checksum} of {} bits", 8 * bytes.len());
+    assert!(read(&bytes).is_ok());
+}
+
+#[test]
 fn whatever_fails_while_a_checkpoint_is_written_the_old_or_the_new_one_can_be_gone_on_from() {
     let options = TrainOptions { optimizer: Adam::default().into(), threads: 1, ..TrainOptions::default() };
     let mut trainer = Trainer::new(Model::logistic_regression(2).unwrap(), options).unwrap();

