@@ -3,7 +3,7 @@
 use crate::activation::{self, Activation};
 use crate::fused::{self, Axis, Descent, Examples, LogisticModel, LogisticSums, Moments, Norm};
 use crate::fused::{ClassTargets, Elements, Logits, Weighting};
-use crate::gemm::{self, Element, GemmOptions, MatMut, MatRef};
+use crate::gemm::{self, MatRef};
 use crate::isa::Isa;
 use crate::math::{self, Function, Unary};
 use crate::reduce;
@@ -33,7 +33,7 @@ pub struct KernelSet {
     sum: fn(&[f32]) -> f32,
     dot: fn(&[f32], &[f32]) -> f32,
     max: fn(&[f32]) -> f32,
-    column_sums: fn(usize, &[f32], &mut [f32]),
+    pub(crate) column_sums: fn(MatRef<'_, f32>, &mut [f32]),
     pub(crate) softmax: fn(usize, &[f32], &mut [f32]),
     pub(crate) softmax_in_place: fn(usize, &mut [f32]),
     pub(crate) log_softmax: fn(usize, &[f32], &mut [f32]),
@@ -49,8 +49,10 @@ pub struct KernelSet {
     pub(crate) normalise: fn(&Norm<'_>, &[f32], &mut [f32]),
     pub(crate) normalise_backward_params: NormBackwardParams,
     pub(crate) normalise_backward_input: NormBackwardInput,
-    pub(crate) gemm_f32: fn(gemm::Problem<'_, f32>),
-    pub(crate) gemm_f64: fn(gemm::Problem<'_, f64>),
+    pub(crate) gemm_f32: fn(&mut gemm::Problem<'_, f32>),
+    pub(crate) gemm_f64: fn(&mut gemm::Problem<'_, f64>),
+    pub(crate) pack_f32: gemm::Prepack<f32>,
+    pub(crate) pack_f64: gemm::Prepack<f64>,
 }
 
 type Map = fn(&[f32], &mut [f32]);
@@ -74,7 +76,7 @@ entries! {
     sum(x: &[f32]) -> f32 = reduce::sum;
     dot(x: &[f32], y: &[f32]) -> f32 = reduce::dot;
     max(x: &[f32]) -> f32 = reduce::max;
-    column_sums(cols: usize, x: &[f32], out: &mut [f32]) = reduce::column_sums;
+    column_sums(x: MatRef<'_, f32>, out: &mut [f32]) = reduce::column_sums;
     softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::softmax;
     softmax_in_place(cols: usize, x: &mut [f32]) = fused::softmax::softmax_in_place;
     log_softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::log_softmax;
@@ -191,6 +193,8 @@ const fn table<S: Simd>() -> KernelSet {
         normalise_backward_input: normalise_backward_input::<S>,
         gemm_f32: gemm::serial::<S, f32>,
         gemm_f64: gemm::serial::<S, f64>,
+        pack_f32: gemm::prepack::<S, f32>,
+        pack_f64: gemm::prepack::<S, f64>,
     }
 }
 
@@ -366,9 +370,9 @@ impl KernelSet {
     /// Unless `x` holds whole rows and `out` has `cols` elements; if `cols` is 0.
     #[track_caller]
     pub fn column_sums(&self, cols: usize, x: &[f32], out: &mut [f32]) {
-        whole_rows("column_sums", cols, x.len());
+        let rows = whole_rows("column_sums", cols, x.len());
         same_length("column_sums", ("cols", cols), ("out", out.len()));
-        (self.column_sums)(cols, x, out);
+        (self.column_sums)(MatRef::from_row_major(x, rows, cols), out);
     }
 
     /// A step of gradient descent, `p = (1 − learning_rate · weight_decay) p − learning_rate g`.
@@ -379,23 +383,6 @@ impl KernelSet {
     pub fn sgd(&self, params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) {
         same_length("sgd", ("params", params.len()), ("grads", grads.len()));
         (self.sgd)(params, grads, learning_rate, weight_decay);
-    }
-
-    /// [`gemm`](crate::gemm()) with this set.
-    ///
-    /// # Panics
-    /// If the shapes do not fit: A m×k, B k×n, C m×n, a bias of n values, what a derivative is taken from m×n.
-    #[track_caller]
-    pub fn gemm<T: Element>(
-        &self,
-        alpha: T,
-        a: MatRef<'_, T>,
-        b: MatRef<'_, T>,
-        beta: T,
-        c: MatMut<'_, T>,
-        options: &GemmOptions<'_, T>,
-    ) {
-        T::gemm(self, alpha, a, b, beta, c, options);
     }
 }
 
