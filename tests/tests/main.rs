@@ -8,3 +8,4 @@ mod gemm;
 mod guard_pages;
 mod math;
 mod norm;
+mod updates;

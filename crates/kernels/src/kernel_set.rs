@@ -32,8 +32,10 @@ pub struct KernelSet {
     activation_backward: fn(Activation, &[f32], &mut [f32]),
     sum: fn(&[f32]) -> f32,
     dot: fn(&[f32], &[f32]) -> f32,
+    sum_squares_f64: fn(&[f32]) -> f64,
     max: fn(&[f32]) -> f32,
     pub(crate) column_sums: fn(MatRef<'_, f32>, &mut [f32]),
+    updates: updates::Updates,
     pub(crate) softmax: fn(usize, &[f32], &mut [f32]),
     pub(crate) softmax_in_place: fn(usize, &mut [f32]),
     pub(crate) log_softmax: fn(usize, &[f32], &mut [f32]),
@@ -43,7 +45,6 @@ pub struct KernelSet {
     pub(crate) huber: fn(Elements<'_>, f32, &mut Weighting<'_>) -> f64,
     pub(crate) bce: fn(Elements<'_>, &fused::bce::Targets<'_>, &mut Weighting<'_>) -> f64,
     pub(crate) cross_entropy: fn(Logits<'_>, ClassTargets<'_>, f32, &mut Weighting<'_>) -> f64,
-    sgd: fn(&mut [f32], &[f32], f32, f32),
     pub(crate) logistic_descent: fn(&Examples<'_>, Descent, LogisticModel<'_>, &mut LogisticSums) -> usize,
     pub(crate) moments: fn(Axis, usize, &[f32], f32, Moments<'_>),
     pub(crate) normalise: fn(&Norm<'_>, &[f32], &mut [f32]),
@@ -72,9 +73,12 @@ macro_rules! entries {
     )*};
 }
 
+mod updates;
+
 entries! {
     sum(x: &[f32]) -> f32 = reduce::sum;
     dot(x: &[f32], y: &[f32]) -> f32 = reduce::dot;
+    sum_squares_f64(x: &[f32]) -> f64 = reduce::sum_squares_f64;
     max(x: &[f32]) -> f32 = reduce::max;
     column_sums(x: MatRef<'_, f32>, out: &mut [f32]) = reduce::column_sums;
     softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::softmax;
@@ -88,7 +92,6 @@ entries! {
         = fused::bce::bce;
     cross_entropy(logits: Logits<'_>, targets: ClassTargets<'_>, smoothing: f32, weighting: &mut Weighting<'_>) -> f64
         = fused::cross_entropy::cross_entropy;
-    sgd(params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) = fused::sgd::sgd;
     logistic_descent(examples: &Examples<'_>, descent: Descent, model: LogisticModel<'_>, sums: &mut LogisticSums) -> usize
         = fused::logistic::logistic_descent;
     moments(axis: Axis, cols: usize, x: &[f32], eps: f32, moments: Moments<'_>) = fused::norm::moments;
@@ -174,6 +177,7 @@ const fn table<S: Simd>() -> KernelSet {
         activation_backward: activation_backward::<S>,
         sum: sum::<S>,
         dot: dot::<S>,
+        sum_squares_f64: sum_squares_f64::<S>,
         max: max::<S>,
         column_sums: column_sums::<S>,
         softmax: softmax::<S>,
@@ -185,7 +189,7 @@ const fn table<S: Simd>() -> KernelSet {
         huber: huber::<S>,
         bce: bce::<S>,
         cross_entropy: cross_entropy::<S>,
-        sgd: sgd::<S>,
+        updates: updates::table::<S>(),
         logistic_descent: logistic_descent::<S>,
         moments: moments::<S>,
         normalise: normalise::<S>,
@@ -347,6 +351,12 @@ impl KernelSet {
         (self.dot)(x, x)
     }
 
+    /// `Σ x²` in f64, eight lanes of it for each half of a vector, otherwise in the same order: for the norm of a gradient.
+    /// It cannot overflow, so it is finite unless an element is not.
+    pub fn sum_squares_f64(&self, x: &[f32]) -> f64 {
+        (self.sum_squares_f64)(x)
+    }
+
     /// The largest element; NaN if there is one, -infinity for an empty slice.
     pub fn max(&self, x: &[f32]) -> f32 {
         (self.max)(x)
@@ -373,16 +383,6 @@ impl KernelSet {
         let rows = whole_rows("column_sums", cols, x.len());
         same_length("column_sums", ("cols", cols), ("out", out.len()));
         (self.column_sums)(MatRef::from_row_major(x, rows, cols), out);
-    }
-
-    /// A step of gradient descent, `p = (1 − learning_rate · weight_decay) p − learning_rate g`.
-    ///
-    /// # Panics
-    /// Unless `params` and `grads` have the same length.
-    #[track_caller]
-    pub fn sgd(&self, params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) {
-        same_length("sgd", ("params", params.len()), ("grads", grads.len()));
-        (self.sgd)(params, grads, learning_rate, weight_decay);
     }
 }
 

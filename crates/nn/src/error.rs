@@ -129,6 +129,35 @@ pub enum Error {
         loss: f64,
     },
 
+    /// A step made something NaN or infinite, or would have had to. The model holds the parameters of that moment.
+    #[error("{what} {parameter}, in layer {layer}, has {value} in epoch {epoch}, batch {batch}: {DIVERGED}")]
+    NonFiniteUpdate {
+        /// Which numbers of the parameter, the cause where there are several: its gradient, what the optimiser remembers
+        /// of it, or its own new value.
+        what: &'static str,
+        /// The name of the parameter, such as `2.weight`.
+        parameter: String,
+        /// Its layer, as an index into [`Model::layers`](crate::Model::layers).
+        layer: usize,
+        /// The value.
+        value: f32,
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The batch within the epoch, counted from 1.
+        batch: usize,
+    },
+
+    /// An epoch was to be gone on with on data of another size.
+    #[error("epoch {epoch} was begun with {begun} rows to train on, now there are {rows}")]
+    OtherData {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The rows that it was begun with.
+        begun: usize,
+        /// The rows that there are now.
+        rows: usize,
+    },
+
     /// An update made a parameter NaN or infinite.
     #[error("{parameter} has {value} after epoch {epoch}: {DIVERGED}")]
     NonFiniteParameter {

@@ -222,6 +222,10 @@ impl Plan {
     pub(crate) fn gradients(&self) -> &[f32] {
         self.gradients.as_slice()
     }
+
+    pub(crate) fn gradients_mut(&mut self) -> &mut [f32] {
+        self.gradients.as_mut_slice()
+    }
 }
 
 impl StageMemory {

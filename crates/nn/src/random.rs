@@ -19,6 +19,8 @@ pub enum Purpose {
     Split = 2,
     /// Which elements a dropout layer keeps.
     Dropout = 3,
+    /// Which rows training leaves for validation.
+    Validation = 4,
 }
 
 /// A sequence of random numbers that is a function of (seed, purpose, epoch, index).
