@@ -6,6 +6,7 @@ use crate::random::Random;
 use kernels::fused::{Adagrad, Adam, RmsProp, Sgd};
 use kernels::{Activation, ClassTargets, Epilogue, Function, GemmOptions, KernelSet, LossOptions, ThreadPool};
 use nn::data::{CsvHeader, CsvOptions, Dataset, Scaler};
+use nn::random::{Purpose, Stream};
 use nn::{BatchSize, Loss, Model, TrainOptions, Trainer};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -52,6 +53,8 @@ pub fn serial(set: &KernelSet) -> Vec<Digest> {
     let mut digests = math(set);
     digests.extend(losses(set));
     digests.push(reductions(set));
+    digests.push(derivatives(set));
+    digests.push(shuffles());
     digests.extend(updates(set));
     digests
 }
@@ -94,7 +97,7 @@ fn gemm<T: Float>(set: &KernelSet, element: &str) -> Vec<Digest> {
             Epilogue::None,
             Epilogue::Bias { bias: Some(&case.bias), activation: Activation::Relu },
             Epilogue::Bias { bias: Some(&case.bias), activation: Activation::Sigmoid },
-            Epilogue::Derivative { activation: Activation::Tanh, output: case.output.view() },
+            Epilogue::Derivative { activation: Activation::Tanh, kept: case.output.view() },
         ];
         let results =
             epilogues.map(|epilogue| case.run_with(set, &GemmOptions { epilogue, ..GemmOptions::default() }).data);
@@ -193,6 +196,29 @@ fn reductions(set: &KernelSet) -> Digest {
     let mut results = vec![set.sum(&x), set.dot(&x, &y), set.sum_squares(&y), set.max(&x)];
     results.extend(sums);
     digest("reductions", results.into_iter().map(bytes))
+}
+
+fn derivatives(set: &KernelSet) -> Digest {
+    let mut random = Random::new(103);
+    let (y, d) = (random.floats(1003, 1.0), random.floats(1003, 1.0));
+    let run = |activation| {
+        let mut d = d.clone();
+        set.activation_backward(activation, &y, &mut d);
+        d
+    };
+    let all = [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::Tanh].map(run);
+    digest("activation derivatives", all.into_iter().flatten().map(bytes))
+}
+
+/// What training draws at random.
+fn shuffles() -> Digest {
+    let order = |(seed, epoch)| {
+        let mut order: Vec<u64> = (0..1437).collect();
+        Stream::new(seed, Purpose::Shuffle, epoch).shuffle(&mut order);
+        order
+    };
+    let orders = (0..3).flat_map(|seed| (1..6).map(move |epoch| (seed, epoch))).flat_map(order);
+    digest("shuffles", orders.map(u64::to_le_bytes))
 }
 
 /// Five epochs of 45 batches, shuffled, the last one smaller.

@@ -3,7 +3,6 @@
 mod json;
 mod machine;
 mod report;
-mod table;
 
 use crate::flags::{Bench, Kind};
 use benches::cases::{self, Case};

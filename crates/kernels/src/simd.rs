@@ -121,7 +121,7 @@ pub(crate) trait Float:
         }
     }
 
-    /// Asks for the cache line at `at` to be brought near, as it will be read. Any pointer may be given.
+    /// Asks for the cache line at `at` to be brought near. Any pointer may be given.
     #[inline(always)]
     fn prefetch(_: Self::Simd, at: *const Self::Scalar) {
         let _ = at;

@@ -189,6 +189,9 @@ fn check_layer(layer: &Layer) -> Result<()> {
     let eps = |eps: f32| in_range(eps.is_finite() && eps > 0.0, "eps of a norm", eps, "finite and above 0");
     match *layer {
         Layer::Linear(linear) => at_least_one("the number of outputs of a layer", linear.outputs),
+        Layer::Activation(Activation::LeakyRelu { slope }) => {
+            in_range(slope.is_finite(), "the slope of a leaky ReLU", slope, "finite")
+        }
         Layer::Activation(_) => Ok(()),
         Layer::Dropout(Dropout { p }) => {
             in_range((0.0..1.0).contains(&p), "the probability of a dropout", p, "at least 0 and below 1")

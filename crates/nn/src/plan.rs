@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use kernels::{Activation, Axis, KernelSet, MatMut, MatRef};
+use kernels::{Activation, Axis, Kept, KernelSet, MatMut, MatRef};
 
 use crate::check;
 use crate::error::{Error, Result};
-use crate::layers::activation::{activation_backward, activation_forward, activation_forward_in_place};
+use crate::layers::activation::activation_backward;
 use crate::layers::dropout::{draw_mask, dropout_backward, dropout_forward};
 use crate::layers::linear::{linear_backward_input, linear_backward_weight, linear_forward};
 use crate::layers::norm::NormState;
@@ -231,7 +231,7 @@ impl Plan {
 impl StageMemory {
     fn new(stage: &Stage, rows: usize) -> Result<Self> {
         let zeros = |what| Buffer::zeros(what, rows, stage.outputs);
-        let keeps_logits = false;
+        let keeps_logits = stage.activation.keeps() == Kept::Logits;
         let extra = match stage.op {
             Op::Dropout(_) => Extra::Mask(zeros("the mask of a dropout")?),
             Op::BatchNorm { .. } => Extra::Norm(NormState::new(Axis::Columns, rows, stage.outputs)?),
@@ -271,9 +271,9 @@ impl StageMemory {
             _ => z.copy_from_slice(x),
         }
         match (&self.logits, &stage.op) {
-            (Some(logits), _) => activation_forward(kernels, stage.activation, &logits.as_slice()[..len], output),
+            (Some(logits), _) => kernels.activate(stage.activation, &logits.as_slice()[..len], output),
             (None, Op::Linear { .. }) => {}
-            (None, _) => activation_forward_in_place(kernels, stage.activation, output),
+            (None, _) => kernels.activate_in_place(stage.activation, output),
         }
     }
 

@@ -1,10 +1,9 @@
 //! Predictions in memory that is allocated once.
 
-use kernels::{Activation, Axis, MatMut, MatRef};
+use kernels::{Axis, MatMut, MatRef};
 
 use crate::check;
 use crate::error::Result;
-use crate::layers::activation::activation_forward_in_place;
 use crate::layers::linear::linear_forward;
 use crate::layers::norm::NormState;
 use crate::model::Model;
@@ -102,7 +101,5 @@ fn forward(model: &Model, stage: &Stage, norm: &mut Option<NormState>, x: &[f32]
         }
         _ => y.copy_from_slice(x),
     }
-    if stage.activation != Activation::Identity {
-        activation_forward_in_place(kernels, stage.activation, y);
-    }
+    kernels.activate_in_place(stage.activation, y);
 }

@@ -1,6 +1,6 @@
 //! The cost of a batch in f64, written plainly: nothing is shared with what training computes but the masks of dropout.
 
-use kernels::Activation;
+use kernels::{Activation, reference};
 
 use super::loss;
 use crate::layers::dropout::draw_mask;
@@ -46,7 +46,7 @@ pub(super) fn cost(
                 scale(&mut values, stage.outputs, affine.as_ref(), arena);
             }
         }
-        if stage.activation == Activation::Relu {
+        if matches!(stage.activation, Activation::Relu | Activation::LeakyRelu { .. }) {
             sides.extend(values.iter().map(|&z| z > 0.0));
         }
         values.iter_mut().for_each(|value| *value = activate(stage.activation, *value));
@@ -90,5 +90,10 @@ fn activate(activation: Activation, z: f64) -> f64 {
         Activation::Relu => z.max(0.0),
         Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
         Activation::Tanh => z.tanh(),
+        Activation::LeakyRelu { slope } => z.max(0.0) + f64::from(slope) * z.min(0.0),
+        Activation::Softplus => reference::softplus(z),
+        Activation::Gelu => reference::gelu(z),
+        Activation::GeluTanh => reference::gelu_tanh(z),
+        Activation::Silu => reference::silu(z),
     }
 }

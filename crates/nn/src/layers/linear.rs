@@ -7,7 +7,7 @@ use kernels::{Activation, Epilogue, GemmOptions, KernelSet, MatMut, MatRef};
 use crate::random::{Purpose, Stream};
 
 /// The shape of a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Linear {
     /// Values in a row of the input.
     pub inputs: usize,
@@ -53,7 +53,7 @@ pub(crate) fn linear_backward_input(
     kept: MatRef<'_, f32>,
     d_x: MatMut<'_, f32>,
 ) {
-    let epilogue = Epilogue::Derivative { activation, output: kept };
+    let epilogue = Epilogue::Derivative { activation, kept };
     kernels.gemm(1.0, d_z, weight.t(), 0.0, d_x, &GemmOptions { epilogue, ..GemmOptions::default() });
 }
 
@@ -61,14 +61,19 @@ impl Linear {
     /// The bound of the uniform distribution in (−bound, bound) from which the first weights are drawn, for a layer behind
     /// which `activation` comes.
     ///
-    /// ReLU and its kin: `√(6 / inputs)`, which keeps the variance of the signal through layers that zero half of it (He et
-    /// al., "Delving Deep into Rectifiers", 2015). Else `√(6 / (inputs + outputs))`, a compromise between the variance of
-    /// the signal forward and of the gradient backward (Glorot and Bengio, "Understanding the difficulty of training deep
-    /// feedforward neural networks", 2010, where it is called Xavier's by its users).
+    /// ReLU and functions like it, softplus, GELU and SiLU: `√(6 / inputs)`, which keeps the variance of the signal through
+    /// layers that zero half of it; for a leaky one divided by `√(1 + slope²)` (He et al., "Delving Deep into Rectifiers",
+    /// 2015). Else `√(6 / (inputs + outputs))`, a compromise between the variance of the signal forward and of the gradient
+    /// backward (Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010, where
+    /// it is called Xavier's by its users).
     pub fn init_bound(&self, activation: Activation) -> f32 {
+        let (inputs, outputs) = (self.inputs as f64, self.outputs as f64);
         let fan = match activation {
-            Activation::Relu => self.inputs as f64,
-            Activation::Identity | Activation::Sigmoid | Activation::Tanh => self.inputs as f64 + self.outputs as f64,
+            Activation::LeakyRelu { slope } => inputs * (1.0 + f64::from(slope) * f64::from(slope)),
+            Activation::Relu | Activation::Softplus | Activation::Gelu | Activation::GeluTanh | Activation::Silu => {
+                inputs
+            }
+            Activation::Identity | Activation::Sigmoid | Activation::Tanh => inputs + outputs,
         };
         (6.0 / fan).sqrt() as f32
     }
@@ -91,6 +96,8 @@ mod tests {
     fn first_weights_are_uniform_within_the_published_bounds() {
         for (activation, bound) in [
             (Activation::Relu, (6.0f64 / 300.0).sqrt()),
+            (Activation::LeakyRelu { slope: 0.5 }, (6.0f64 / 375.0).sqrt()),
+            (Activation::Gelu, (6.0f64 / 300.0).sqrt()),
             (Activation::Sigmoid, (6.0f64 / 400.0).sqrt()),
             (Activation::Tanh, (6.0f64 / 400.0).sqrt()),
             (Activation::Identity, (6.0f64 / 400.0).sqrt()),
