@@ -16,7 +16,7 @@ pub(crate) const LN2_HIGH: f32 = 0.693_145_75;
 pub(crate) const LN2_LOW: f32 = 1.428_606_8e-6;
 /// `(exp(r) - 1 - r) / r²` for `|r| <= ln 2 / 2`, lowest power first: by Remez's exchange, each coefficient rounded to
 /// f32 in turn and the rest fitted again.
-pub(crate) const P: [f32; 5] = [0.499_999_94, 0.166_665_21, 0.041_668_26, 0.008_368_672, 0.001_382_137_7];
+const P: [f32; 5] = [0.499_999_94, 0.166_665_21, 0.041_668_26, 0.008_368_672, 0.001_382_137_7];
 
 /// Below this the result is 0, above [`HIGHEST`] infinite.
 const LOWEST: f32 = -104.0;
