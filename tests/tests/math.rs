@@ -8,7 +8,10 @@ use tests::ulp::ulp_error;
 /// Every `step`-th bit pattern, and the neighbourhood of every power of two and of the ends of the functions' ranges.
 fn inputs(step: usize) -> Vec<f32> {
     let mut bits: Vec<u32> = (0..=u32::MAX).step_by(step).collect();
-    let ends = [-104.0f32, -103.98, -87.34, -20.0, -1.0, -0.34, 0.33, 0.66, 1.33, 9.02, 17.33, 88.72, 88.73, 89.0];
+    let ends = [
+        -110.0f32, -104.0, -103.98, -87.34, -87.0, -14.5, -10.8, -10.3, -5.4, -20.0, -1.0, -0.34, 0.33, 0.66, 1.33,
+        9.02, 17.33, 88.72, 88.73, 89.0, 1.0, 4.0, 87.0,
+    ];
     for centre in (0..=510u32).map(|e| e << 23).chain(ends.map(f32::to_bits)) {
         bits.extend((0..17).map(|i| (centre + i).wrapping_sub(8)));
     }
@@ -115,15 +118,56 @@ fn every_length_in_and_out_of_place() {
 }
 
 #[test]
-fn tanh_is_odd() {
+fn tanh_and_erf_are_odd() {
     let xs = inputs(50_021);
     let negative: Vec<f32> = xs.iter().map(|x| -x).collect();
     let (mut ys, mut zs) = (vec![0.0; xs.len()], vec![0.0; xs.len()]);
-    KernelSet::best().map(Function::Tanh, &xs, &mut ys);
-    KernelSet::best().map(Function::Tanh, &negative, &mut zs);
-    for ((x, y), z) in xs.iter().zip(&ys).zip(&zs).filter(|((x, _), _)| !x.is_nan()) {
-        assert_eq!(y.to_bits(), (-z).to_bits(), "at {x:e}");
+    for function in [Function::Tanh, Function::Erf] {
+        KernelSet::best().map(function, &xs, &mut ys);
+        KernelSet::best().map(function, &negative, &mut zs);
+        for ((x, y), z) in xs.iter().zip(&ys).zip(&zs).filter(|((x, _), _)| !x.is_nan()) {
+            assert_eq!(y.to_bits(), (-z).to_bits(), "{}({x:e})", function.name());
+        }
     }
+}
+
+/// Runs of neighbours, where a rounding that goes the wrong way shows, all over the range.
+#[test]
+fn what_rises_never_falls() {
+    let rising = [Function::Exp, Function::Ln, Function::Sigmoid, Function::Tanh, Function::Erf];
+    let set = KernelSet::best();
+    for start in (0..0x7f80_0000u32 - 64).step_by(40_009) {
+        let above: Vec<f32> = (start..start + 64).map(f32::from_bits).collect();
+        let below: Vec<f32> = above.iter().rev().map(|x| -x).collect();
+        for function in rising {
+            for xs in [&above, &below] {
+                let mut ys = vec![0.0; xs.len()];
+                set.map(function, xs, &mut ys);
+                for (x, y) in xs.windows(2).zip(ys.windows(2)).filter(|(_, y)| !y[0].is_nan() && !y[1].is_nan()) {
+                    assert!(y[0] <= y[1], "{}({:e}) = {:e}, {:e} after it", function.name(), x[0], y[0], y[1]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn leaky_relu_of_any_length() {
+    for_each_isa(|set| {
+        for len in 0..70 {
+            let xs: Vec<f32> = (0..len).map(|i| 1.5 * i as f32 - 40.0).collect();
+            let expected: Vec<f32> = xs.iter().map(|&x| if x > 0.0 { x } else { 0.1 * x }).collect();
+            let mut out = vec![f32::NAN; len];
+            set.leaky_relu(0.1, &xs, &mut out);
+            assert_eq!(out, expected, "{len} on {}", set.isa());
+            let mut in_place = xs;
+            set.leaky_relu_in_place(0.1, &mut in_place);
+            assert_eq!(in_place, expected, "{len} in place on {}", set.isa());
+        }
+        let mut specials = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, -0.0];
+        set.leaky_relu_in_place(0.1, &mut specials);
+        assert!(specials[0].is_nan() && specials[1..] == [f32::INFINITY, f32::NEG_INFINITY, 0.0], "{}", set.isa());
+    });
 }
 
 #[test]
