@@ -4,12 +4,12 @@ use crate::cases::{Loss, LossKind};
 use crate::naive;
 use crate::peers::{self, Peers};
 use crate::problem::{Operand, Real};
-use kernels::{Function, GemmOptions, KernelSet, MatMut, MatRef, Reduction, Threads};
+use kernels::{ClassTargets, Function, GemmOptions, KernelSet, LossOptions, MatMut, MatRef, Threads};
 
 /// Under what conditions engines run.
 #[derive(Clone, Copy)]
 pub struct Setup {
-    /// Our kernels; other libraries choose their own instruction set.
+    /// Our kernels; most other libraries choose their own instruction set.
     pub set: &'static KernelSet,
     /// How many threads an engine may use. Above 1, only the engines that can are there, and trials must run inside
     /// a pool of as many threads.
@@ -98,7 +98,7 @@ pub fn map(function: Function, setup: Setup) -> Vec<MapEngine> {
         MapEngine::new("std", Role::Naive, Box::new(move |x, out| naive::map(function, x, out))),
         MapEngine::new("ours", Role::Ours, Box::new(move |x, out| set.map(function, x, out))),
     ];
-    engines.extend(peers::map(function));
+    engines.extend(peers::map(function, set.isa()));
     engines
 }
 
@@ -109,11 +109,14 @@ pub fn loss(loss: Loss, setup: Setup) -> Vec<LossEngine> {
     let (naive, ours): (RunLoss, RunLoss) = match kind {
         LossKind::SoftmaxCrossEntropy => (
             Box::new(move |z, t, d| naive::softmax_cross_entropy(cols, z, &t.labels, d)),
-            Box::new(move |z, t, d| set.softmax_cross_entropy(cols, z, &t.labels, Reduction::Mean, d)),
+            Box::new(move |z, t, d| {
+                let targets = ClassTargets::Indices(&t.labels);
+                set.softmax_cross_entropy(cols, z, targets, LossOptions::default(), d)
+            }),
         ),
         LossKind::Bce => (
             Box::new(move |z, t, d| naive::bce(rows, z, &t.bits, d)),
-            Box::new(move |z, t, d| set.bce_with_logits(cols, z, &t.bits, Reduction::Mean, d)),
+            Box::new(move |z, t, d| set.bce_with_logits(cols, z, &t.bits, LossOptions::default(), d)),
         ),
     };
     vec![Engine::new("naive", Role::Naive, naive), Engine::new("ours", Role::Ours, ours)]

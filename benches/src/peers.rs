@@ -9,7 +9,7 @@ mod matrixmultiply;
 mod rten;
 
 use crate::engines::{GemmEngine, MapEngine};
-use kernels::Function;
+use kernels::{Function, Isa};
 
 /// The products of other libraries for an element type.
 pub trait Peers: Sized {
@@ -37,13 +37,13 @@ impl Peers for f64 {
     }
 }
 
-/// Other libraries' versions of a function.
-pub(crate) fn map(function: Function) -> Option<MapEngine> {
+/// Other libraries' versions of a function; those that can be told use no more than `isa`.
+pub(crate) fn map(function: Function, isa: Isa) -> Option<MapEngine> {
     #[cfg(feature = "peers")]
-    return rten::map(function);
+    return rten::map(function, isa);
     #[cfg(not(feature = "peers"))]
     {
-        let _ = function;
+        let _ = (function, isa);
         None
     }
 }

@@ -42,7 +42,7 @@ fn product<T: Float>(data: &mut Bytes<'_>) -> String {
         0 => Epilogue::None,
         1 => Epilogue::Bias { bias: None, activation },
         2 => Epilogue::Bias { bias: Some(&bias), activation },
-        _ => Epilogue::Derivative { activation, output: output.view(&output_data) },
+        _ => Epilogue::Derivative { activation, kept: output.view(&output_data) },
     };
     let options = GemmOptions { epilogue, ..GemmOptions::default() };
     let on = |set: &KernelSet| {

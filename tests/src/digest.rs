@@ -3,7 +3,7 @@
 use crate::gemm_case::GemmCase;
 use crate::matrix::{Float, Layout};
 use crate::random::Random;
-use kernels::{Activation, Epilogue, Function, GemmOptions, KernelSet, Reduction, ThreadPool};
+use kernels::{Activation, ClassTargets, Epilogue, Function, GemmOptions, KernelSet, LossOptions, ThreadPool};
 use nn::data::{CsvHeader, CsvOptions, Dataset, Scaler};
 use nn::random::{Purpose, Stream};
 use nn::{BatchSize, Loss, Model, TrainOptions, Trainer};
@@ -95,7 +95,7 @@ fn gemm<T: Float>(set: &KernelSet, element: &str) -> Vec<Digest> {
             Epilogue::None,
             Epilogue::Bias { bias: Some(&case.bias), activation: Activation::Relu },
             Epilogue::Bias { bias: Some(&case.bias), activation: Activation::Sigmoid },
-            Epilogue::Derivative { activation: Activation::Tanh, output: case.output.view() },
+            Epilogue::Derivative { activation: Activation::Tanh, kept: case.output.view() },
         ];
         let results =
             epilogues.map(|epilogue| case.run_with(set, &GemmOptions { epilogue, ..GemmOptions::default() }).data);
@@ -125,10 +125,11 @@ fn losses(set: &KernelSet) -> Vec<Digest> {
         let cost = loss(&mut d);
         digest(name, std::iter::once(bytes(cost)).chain(d.iter().map(|&d| bytes(d))))
     };
+    let indices = ClassTargets::Indices(&labels);
     vec![
-        run("mse", &|d| set.mse(cols, &z, &t, Reduction::Mean, d)),
-        run("bce_with_logits", &|d| set.bce_with_logits(cols, &z, &t, Reduction::Mean, d)),
-        run("softmax_cross_entropy", &|d| set.softmax_cross_entropy(cols, &z, &labels, Reduction::Mean, d)),
+        run("mse", &|d| set.mse(cols, &z, &t, LossOptions::default(), d)),
+        run("bce_with_logits", &|d| set.bce_with_logits(cols, &z, &t, LossOptions::default(), d)),
+        run("softmax_cross_entropy", &|d| set.softmax_cross_entropy(cols, &z, indices, LossOptions::default(), d)),
         run("softmax", &|p| {
             set.softmax(cols, &z, p);
             0.0

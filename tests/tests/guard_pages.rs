@@ -5,7 +5,7 @@ mod guarded;
 
 use guarded::{Guarded, Side};
 use kernels::testing::for_each_isa;
-use kernels::{Activation, Epilogue, Function, GemmOptions, KernelSet, MatMut, MatRef, Reduction};
+use kernels::{Activation, ClassTargets, Epilogue, Function, GemmOptions, KernelSet, MatMut, MatRef, Reduction};
 use tests::matrix::Float;
 use tests::random::Random;
 
@@ -79,9 +79,9 @@ fn rows() {
                 set.column_sums(cols, x, sums);
                 set.softmax(cols, x, d);
                 let losses = [
-                    set.mse(cols, x, t, Reduction::Mean, d),
-                    set.bce_with_logits(cols, x, t, Reduction::Mean, d),
-                    set.softmax_cross_entropy(cols, x, labels, Reduction::Mean, d),
+                    set.mse(cols, x, t, Reduction::Mean.into(), d),
+                    set.bce_with_logits(cols, x, t, Reduction::Mean.into(), d),
+                    set.softmax_cross_entropy(cols, x, ClassTargets::Indices(labels), Reduction::Mean.into(), d),
                 ];
                 assert!(losses.iter().all(|loss| loss.is_finite()), "{rows}x{cols}: {losses:?} on {}", set.isa());
                 set.argmax(cols, x, labels);
@@ -119,7 +119,7 @@ fn products<T: Float + bytemuck::Pod>(set: &KernelSet, side: Side) {
             let epilogues = [
                 Epilogue::None,
                 Epilogue::Bias { bias: Some(bias), activation },
-                Epilogue::Derivative { activation, output: output_at.read(output) },
+                Epilogue::Derivative { activation, kept: output_at.read(output) },
             ];
             for epilogue in epilogues {
                 for beta in [0.0, 1.0] {

@@ -1,8 +1,8 @@
 //! The table of kernels of one instruction set: how the rest of the crate, and a caller, reaches them.
 
 use crate::activation::{self, Activation};
-use crate::fused::{self, Reduction};
-use crate::gemm::{self, Element, GemmOptions, MatMut, MatRef};
+use crate::fused::{self, ClassTargets, Elements, Logits, Weighting};
+use crate::gemm::{self, MatRef};
 use crate::isa::Isa;
 use crate::math::{self, Function, Unary};
 use crate::reduce;
@@ -26,23 +26,31 @@ pub struct KernelSet {
     isa: Isa,
     map: [Map; Function::ALL.len()],
     map_in_place: [MapInPlace; Function::ALL.len()],
+    leaky_relu: fn(f32, &[f32], &mut [f32]),
+    leaky_relu_in_place: fn(f32, &mut [f32]),
     activation_backward: fn(Activation, &[f32], &mut [f32]),
     sum: fn(&[f32]) -> f32,
     dot: fn(&[f32], &[f32]) -> f32,
     max: fn(&[f32]) -> f32,
-    column_sums: fn(usize, &[f32], &mut [f32]),
-    softmax: fn(usize, &[f32], &mut [f32]),
-    mse: fn(&[f32], &[f32], f32, &mut [f32]) -> f64,
-    bce: fn(&[f32], &[f32], f32, &mut [f32]) -> f64,
-    cross_entropy: CrossEntropy,
+    pub(crate) column_sums: fn(MatRef<'_, f32>, &mut [f32]),
+    pub(crate) softmax: fn(usize, &[f32], &mut [f32]),
+    pub(crate) softmax_in_place: fn(usize, &mut [f32]),
+    pub(crate) log_softmax: fn(usize, &[f32], &mut [f32]),
+    pub(crate) log_softmax_in_place: fn(usize, &mut [f32]),
+    pub(crate) logsumexp: fn(usize, &[f32], &mut [f32]),
+    pub(crate) mse: fn(Elements<'_>, &mut Weighting<'_>) -> f64,
+    pub(crate) huber: fn(Elements<'_>, f32, &mut Weighting<'_>) -> f64,
+    pub(crate) bce: fn(Elements<'_>, &fused::bce::Targets<'_>, &mut Weighting<'_>) -> f64,
+    pub(crate) cross_entropy: fn(Logits<'_>, ClassTargets<'_>, f32, &mut Weighting<'_>) -> f64,
     sgd: fn(&mut [f32], &[f32], f32, f32),
-    pub(crate) gemm_f32: fn(gemm::Problem<'_, f32>),
-    pub(crate) gemm_f64: fn(gemm::Problem<'_, f64>),
+    pub(crate) gemm_f32: fn(&mut gemm::Problem<'_, f32>),
+    pub(crate) gemm_f64: fn(&mut gemm::Problem<'_, f64>),
+    pub(crate) pack_f32: gemm::Prepack<f32>,
+    pub(crate) pack_f64: gemm::Prepack<f64>,
 }
 
 type Map = fn(&[f32], &mut [f32]);
 type MapInPlace = fn(&mut [f32]);
-type CrossEntropy = fn(usize, &[f32], &[u32], f32, &mut [f32]) -> f64;
 
 /// Functions of the table, each its generic kernel inside the features of S.
 macro_rules! entries {
@@ -60,27 +68,50 @@ entries! {
     sum(x: &[f32]) -> f32 = reduce::sum;
     dot(x: &[f32], y: &[f32]) -> f32 = reduce::dot;
     max(x: &[f32]) -> f32 = reduce::max;
-    column_sums(cols: usize, x: &[f32], out: &mut [f32]) = reduce::column_sums;
+    column_sums(x: MatRef<'_, f32>, out: &mut [f32]) = reduce::column_sums;
     softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::softmax;
-    mse(y: &[f32], target: &[f32], scale: f32, d: &mut [f32]) -> f64 = fused::mse::mse;
-    bce(z: &[f32], target: &[f32], scale: f32, d: &mut [f32]) -> f64 = fused::bce::bce;
-    cross_entropy(cols: usize, z: &[f32], labels: &[u32], scale: f32, d: &mut [f32]) -> f64
+    softmax_in_place(cols: usize, x: &mut [f32]) = fused::softmax::softmax_in_place;
+    log_softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::log_softmax;
+    log_softmax_in_place(cols: usize, x: &mut [f32]) = fused::softmax::log_softmax_in_place;
+    logsumexp(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::logsumexp;
+    mse(elements: Elements<'_>, weighting: &mut Weighting<'_>) -> f64 = fused::mse::mse;
+    huber(elements: Elements<'_>, delta: f32, weighting: &mut Weighting<'_>) -> f64 = fused::huber::huber;
+    bce(elements: Elements<'_>, targets: &fused::bce::Targets<'_>, weighting: &mut Weighting<'_>) -> f64
+        = fused::bce::bce;
+    cross_entropy(logits: Logits<'_>, targets: ClassTargets<'_>, smoothing: f32, weighting: &mut Weighting<'_>) -> f64
         = fused::cross_entropy::cross_entropy;
     sgd(params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) = fused::sgd::sgd;
-    activation_backward(activation: Activation, y: &[f32], d: &mut [f32]) = activation::backward;
+    leaky_relu(slope: f32, x: &[f32], out: &mut [f32]) = math::leaky_relu::map;
+    leaky_relu_in_place(slope: f32, x: &mut [f32]) = math::leaky_relu::map_in_place;
+    activation_backward(activation: Activation, kept: &[f32], d: &mut [f32]) = activation::backward;
 }
 
 fn map<S: Simd, F: Unary>(x: &[f32], out: &mut [f32]) {
     token::<S>().run(
         #[inline(always)]
-        |s| math::map::<S, F>(s, x, out),
+        |s| {
+            math::map(
+                s,
+                x,
+                out,
+                #[inline(always)]
+                |x| F::of(x),
+            )
+        },
     );
 }
 
 fn map_in_place<S: Simd, F: Unary>(x: &mut [f32]) {
     token::<S>().run(
         #[inline(always)]
-        |s| math::map_in_place::<S, F>(s, x),
+        |s| {
+            math::map_in_place(
+                s,
+                x,
+                #[inline(always)]
+                |x| F::of(x),
+            )
+        },
     );
 }
 
@@ -96,32 +127,53 @@ const fn table<S: Simd>() -> KernelSet {
         isa: S::ISA,
         map: [
             map::<S, math::Exp>,
+            map::<S, math::Expm1>,
             map::<S, math::Ln>,
             map::<S, math::Log1p>,
             map::<S, math::Sigmoid>,
             map::<S, math::Tanh>,
+            map::<S, math::Softplus>,
+            map::<S, math::Erf>,
+            map::<S, math::Gelu>,
+            map::<S, math::GeluTanh>,
+            map::<S, math::Silu>,
             map::<S, math::Relu>,
         ],
         map_in_place: [
             map_in_place::<S, math::Exp>,
+            map_in_place::<S, math::Expm1>,
             map_in_place::<S, math::Ln>,
             map_in_place::<S, math::Log1p>,
             map_in_place::<S, math::Sigmoid>,
             map_in_place::<S, math::Tanh>,
+            map_in_place::<S, math::Softplus>,
+            map_in_place::<S, math::Erf>,
+            map_in_place::<S, math::Gelu>,
+            map_in_place::<S, math::GeluTanh>,
+            map_in_place::<S, math::Silu>,
             map_in_place::<S, math::Relu>,
         ],
+        leaky_relu: leaky_relu::<S>,
+        leaky_relu_in_place: leaky_relu_in_place::<S>,
         activation_backward: activation_backward::<S>,
         sum: sum::<S>,
         dot: dot::<S>,
         max: max::<S>,
         column_sums: column_sums::<S>,
         softmax: softmax::<S>,
+        softmax_in_place: softmax_in_place::<S>,
+        log_softmax: log_softmax::<S>,
+        log_softmax_in_place: log_softmax_in_place::<S>,
+        logsumexp: logsumexp::<S>,
         mse: mse::<S>,
+        huber: huber::<S>,
         bce: bce::<S>,
         cross_entropy: cross_entropy::<S>,
         sgd: sgd::<S>,
         gemm_f32: gemm::serial::<S, f32>,
         gemm_f64: gemm::serial::<S, f64>,
+        pack_f32: gemm::prepack::<S, f32>,
+        pack_f64: gemm::prepack::<S, f64>,
     }
 }
 
@@ -204,14 +256,54 @@ impl KernelSet {
         (self.map_in_place[function as usize])(x);
     }
 
-    /// `d[i] *= activation'(z)` where `output[i] = activation(z)`.
+    /// `out[i] = x[i]` above 0, else `slope x[i]`.
     ///
     /// # Panics
-    /// Unless `output` and `d` have the same length.
+    /// Unless `x` and `out` have the same length.
     #[track_caller]
-    pub fn activation_backward(&self, activation: Activation, output: &[f32], d: &mut [f32]) {
-        same_length("activation_backward", ("output", output.len()), ("d", d.len()));
-        (self.activation_backward)(activation, output, d);
+    pub fn leaky_relu(&self, slope: f32, x: &[f32], out: &mut [f32]) {
+        same_length("leaky_relu", ("x", x.len()), ("out", out.len()));
+        (self.leaky_relu)(slope, x, out);
+    }
+
+    /// `x[i] = slope x[i]` where it is not above 0.
+    pub fn leaky_relu_in_place(&self, slope: f32, x: &mut [f32]) {
+        (self.leaky_relu_in_place)(slope, x);
+    }
+
+    /// `out[i] = activation(z[i])`, for a forward pass that keeps the logits z.
+    ///
+    /// # Panics
+    /// Unless `z` and `out` have the same length.
+    #[track_caller]
+    pub fn activate(&self, activation: Activation, z: &[f32], out: &mut [f32]) {
+        same_length("activate", ("z", z.len()), ("out", out.len()));
+        if let Activation::LeakyRelu { slope } = activation {
+            self.leaky_relu(slope, z, out);
+        } else if let Some(function) = activation.function() {
+            self.map(function, z, out);
+        } else {
+            out.copy_from_slice(z);
+        }
+    }
+
+    /// `z[i] = activation(z[i])`.
+    pub fn activate_in_place(&self, activation: Activation, z: &mut [f32]) {
+        if let Activation::LeakyRelu { slope } = activation {
+            self.leaky_relu_in_place(slope, z);
+        } else if let Some(function) = activation.function() {
+            self.map_in_place(function, z);
+        }
+    }
+
+    /// `d[i] *= activation'(z[i])`, from what the activation [keeps](Activation::keeps): its outputs or the logits z.
+    ///
+    /// # Panics
+    /// Unless `kept` and `d` have the same length.
+    #[track_caller]
+    pub fn activation_backward(&self, activation: Activation, kept: &[f32], d: &mut [f32]) {
+        same_length("activation_backward", ("kept", kept.len()), ("d", d.len()));
+        (self.activation_backward)(activation, kept, d);
     }
 
     /// `Σ x`, in the order that [`reduce`](crate::reduce) documents.
@@ -257,88 +349,9 @@ impl KernelSet {
     /// Unless `x` holds whole rows and `out` has `cols` elements; if `cols` is 0.
     #[track_caller]
     pub fn column_sums(&self, cols: usize, x: &[f32], out: &mut [f32]) {
-        whole_rows("column_sums", cols, x.len());
+        let rows = whole_rows("column_sums", cols, x.len());
         same_length("column_sums", ("cols", cols), ("out", out.len()));
-        (self.column_sums)(cols, x, out);
-    }
-
-    /// Softmax of each row of `cols` elements. A row with a NaN, or with infinity, gives NaN.
-    ///
-    /// # Panics
-    /// Unless `x` holds whole rows and `out` as many elements; if `cols` is 0.
-    #[track_caller]
-    pub fn softmax(&self, cols: usize, x: &[f32], out: &mut [f32]) {
-        whole_rows("softmax", cols, x.len());
-        same_length("softmax", ("x", x.len()), ("out", out.len()));
-        (self.softmax)(cols, x, out);
-    }
-
-    /// Squared error `L = ½ Σ_j (y_j − t_j)²` for each row of `cols` elements: returns the cost and writes its gradient,
-    /// `y − t` times the reduction's factor.
-    ///
-    /// # Panics
-    /// Unless all slices have the same length, in whole rows; if `cols` is 0.
-    #[track_caller]
-    pub fn mse(
-        &self,
-        cols: usize,
-        prediction: &[f32],
-        target: &[f32],
-        reduction: Reduction,
-        d_prediction: &mut [f32],
-    ) -> f64 {
-        let rows = whole_rows("mse", cols, prediction.len());
-        same_length("mse", ("prediction", prediction.len()), ("target", target.len()));
-        same_length("mse", ("prediction", prediction.len()), ("d_prediction", d_prediction.len()));
-        let scale = reduction.scale(rows);
-        scale * (self.mse)(prediction, target, scale as f32, d_prediction)
-    }
-
-    /// Binary cross-entropy `L = Σ_j max(z,0) − z t + ln(1 + e^−|z|)` for each row of `cols` logits: returns the cost
-    /// and writes its gradient, `σ(z) − t` without cancellation times the reduction's factor.
-    ///
-    /// # Panics
-    /// Unless all slices have the same length, in whole rows; if `cols` is 0.
-    #[track_caller]
-    pub fn bce_with_logits(
-        &self,
-        cols: usize,
-        logits: &[f32],
-        target: &[f32],
-        reduction: Reduction,
-        d_logits: &mut [f32],
-    ) -> f64 {
-        let rows = whole_rows("bce_with_logits", cols, logits.len());
-        same_length("bce_with_logits", ("logits", logits.len()), ("target", target.len()));
-        same_length("bce_with_logits", ("logits", logits.len()), ("d_logits", d_logits.len()));
-        let scale = reduction.scale(rows);
-        scale * (self.bce)(logits, target, scale as f32, d_logits)
-    }
-
-    /// Softmax cross-entropy `L = ln Σ_k e^z_k − z_label` for each row of `cols` logits: returns the cost and writes its
-    /// gradient, `softmax(z) − onehot(label)` times the reduction's factor.
-    ///
-    /// # Panics
-    /// Unless `logits` and `d_logits` have the same length, in whole rows, with a label below `cols` for each; if `cols`
-    /// is 0 or above 2^24.
-    #[track_caller]
-    pub fn softmax_cross_entropy(
-        &self,
-        cols: usize,
-        logits: &[f32],
-        labels: &[u32],
-        reduction: Reduction,
-        d_logits: &mut [f32],
-    ) -> f64 {
-        let rows = whole_rows("softmax_cross_entropy", cols, logits.len());
-        assert!(cols <= 1 << 24, "softmax_cross_entropy: {cols} classes, at most 2^24");
-        same_length("softmax_cross_entropy", ("rows", rows), ("labels", labels.len()));
-        same_length("softmax_cross_entropy", ("logits", logits.len()), ("d_logits", d_logits.len()));
-        if let Some((row, label)) = labels.iter().enumerate().find(|&(_, &label)| label as usize >= cols) {
-            panic!("softmax_cross_entropy: label {label} of row {row} with {cols} classes");
-        }
-        let scale = reduction.scale(rows);
-        scale * (self.cross_entropy)(cols, logits, labels, scale as f32, d_logits)
+        (self.column_sums)(MatRef::from_row_major(x, rows, cols), out);
     }
 
     /// A step of gradient descent, `p = (1 − learning_rate · weight_decay) p − learning_rate g`.
@@ -349,23 +362,6 @@ impl KernelSet {
     pub fn sgd(&self, params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) {
         same_length("sgd", ("params", params.len()), ("grads", grads.len()));
         (self.sgd)(params, grads, learning_rate, weight_decay);
-    }
-
-    /// [`gemm`](crate::gemm()) with this set.
-    ///
-    /// # Panics
-    /// If the shapes do not fit: A m×k, B k×n, C m×n, a bias of n values, an output of a derivative of m×n.
-    #[track_caller]
-    pub fn gemm<T: Element>(
-        &self,
-        alpha: T,
-        a: MatRef<'_, T>,
-        b: MatRef<'_, T>,
-        beta: T,
-        c: MatMut<'_, T>,
-        options: &GemmOptions<'_, T>,
-    ) {
-        T::gemm(self, alpha, a, b, beta, c, options);
     }
 }
 
@@ -389,13 +385,13 @@ impl std::fmt::Debug for KernelSet {
 }
 
 #[track_caller]
-fn same_length(what: &str, (one, len): (&str, usize), (other, other_len): (&str, usize)) {
+pub(crate) fn same_length(what: &str, (one, len): (&str, usize), (other, other_len): (&str, usize)) {
     assert!(len == other_len, "{what}: {len} for {one}, {other_len} for {other}");
 }
 
 /// How many rows of `cols` elements there are.
 #[track_caller]
-fn whole_rows(what: &str, cols: usize, len: usize) -> usize {
+pub(crate) fn whole_rows(what: &str, cols: usize, len: usize) -> usize {
     assert!(cols > 0 && len.is_multiple_of(cols), "{what}: {len} elements are not whole rows of {cols}");
     len / cols
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use kernels::{KernelSet, Reduction};
+use kernels::{ClassTargets, KernelSet, LossOptions};
 
 use crate::check;
 use crate::error::{Error, Result};
@@ -38,12 +38,15 @@ impl Loss {
         d_outputs: &mut [f32],
     ) -> f64 {
         match (self, targets) {
-            (Loss::Mse, Targets::Values(values)) => kernels.mse(cols, outputs, values, Reduction::Mean, d_outputs),
+            (Loss::Mse, Targets::Values(values)) => {
+                kernels.mse(cols, outputs, values, LossOptions::default(), d_outputs)
+            }
             (Loss::BceWithLogits, Targets::Values(values)) => {
-                kernels.bce_with_logits(cols, outputs, values, Reduction::Mean, d_outputs)
+                kernels.bce_with_logits(cols, outputs, values, LossOptions::default(), d_outputs)
             }
             (Loss::SoftmaxCrossEntropy, Targets::Labels(labels)) => {
-                kernels.softmax_cross_entropy(cols, outputs, labels, Reduction::Mean, d_outputs)
+                let targets = ClassTargets::Indices(labels);
+                kernels.softmax_cross_entropy(cols, outputs, targets, LossOptions::default(), d_outputs)
             }
             (loss, _) => unreachable!("{loss} was checked to get the targets that it takes"),
         }
