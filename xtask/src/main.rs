@@ -3,6 +3,9 @@
 mod bench;
 mod digest;
 mod flags;
+mod rebuild;
+mod sweep;
+mod table;
 
 use clap::Parser;
 use flags::{Command, Flags};
@@ -13,6 +16,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Bench(flags) => bench::run(&flags),
         Command::Digest(flags) => digest::run(&flags),
+        Command::Sweep(flags) => sweep::run(&flags),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");

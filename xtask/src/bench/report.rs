@@ -1,7 +1,7 @@
 //! What was measured, in tables, and whether to believe it.
 
 use super::machine::Machine;
-use super::table::Table;
+use crate::table::Table;
 use benches::cases::{Case, Precision, Task};
 use benches::measure::Outcome;
 use benches::peak::Peak;
