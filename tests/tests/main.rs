@@ -4,3 +4,4 @@ mod digest;
 mod fused;
 mod gemm;
 mod math;
+mod updates;

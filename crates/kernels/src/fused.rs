@@ -4,11 +4,20 @@
 //! examples costs 0. Losses are summed in f64: of each row, or of each 1,024 elements, in their order. Losses are finite for
 //! every finite logit, and NaN where a logit or a target is.
 
+pub(crate) mod adagrad;
+pub(crate) mod adam;
 pub(crate) mod bce;
 pub(crate) mod cross_entropy;
 pub(crate) mod mse;
+pub(crate) mod rmsprop;
 pub(crate) mod sgd;
 pub(crate) mod softmax;
+pub(crate) mod update;
+
+pub use adagrad::Adagrad;
+pub use adam::Adam;
+pub use rmsprop::RmsProp;
+pub use sgd::Sgd;
 
 use crate::kernel_set::KernelSet;
 use crate::reduce::pad;
@@ -129,6 +138,55 @@ pub fn softmax_cross_entropy(
 /// # Panics
 /// As it does.
 #[track_caller]
-pub fn sgd(params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) {
-    KernelSet::best().sgd(params, grads, learning_rate, weight_decay);
+pub fn sgd(params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) -> bool {
+    KernelSet::best().sgd(params, grads, learning_rate, weight_decay)
+}
+
+/// [`KernelSet::sgd_momentum`] on the best instruction set of this CPU.
+///
+/// # Panics
+/// As it does.
+#[track_caller]
+pub fn sgd_momentum(params: &mut [f32], grads: &[f32], velocity: &mut [f32], options: &Sgd) -> bool {
+    KernelSet::best().sgd_momentum(params, grads, velocity, options)
+}
+
+/// [`KernelSet::adam`] on the best instruction set of this CPU.
+///
+/// ```
+/// use kernels::fused::{Adam, adam};
+/// let (mut params, mut mean, mut mean_square) = ([1.0f32; 2], [0.0; 2], [0.0; 2]);
+/// adam(&mut params, &[0.5, -200.0], [&mut mean, &mut mean_square], 1, &Adam::default());
+/// assert_eq!(params, [0.999, 1.001]); // The first step is the learning rate, whatever the size of the gradient.
+/// ```
+///
+/// # Panics
+/// As it does.
+#[track_caller]
+pub fn adam(params: &mut [f32], grads: &[f32], moments: [&mut [f32]; 2], step: u64, options: &Adam) -> bool {
+    KernelSet::best().adam(params, grads, moments, step, options)
+}
+
+/// [`KernelSet::rmsprop`] on the best instruction set of this CPU.
+///
+/// # Panics
+/// As it does.
+#[track_caller]
+pub fn rmsprop(
+    params: &mut [f32],
+    grads: &[f32],
+    mean_square: &mut [f32],
+    velocity: &mut [f32],
+    options: &RmsProp,
+) -> bool {
+    KernelSet::best().rmsprop(params, grads, mean_square, velocity, options)
+}
+
+/// [`KernelSet::adagrad`] on the best instruction set of this CPU.
+///
+/// # Panics
+/// As it does.
+#[track_caller]
+pub fn adagrad(params: &mut [f32], grads: &[f32], sum_squares: &mut [f32], step: u64, options: &Adagrad) -> bool {
+    KernelSet::best().adagrad(params, grads, sum_squares, step, options)
 }

@@ -29,13 +29,14 @@ pub struct KernelSet {
     activation_backward: fn(Activation, &[f32], &mut [f32]),
     sum: fn(&[f32]) -> f32,
     dot: fn(&[f32], &[f32]) -> f32,
+    sum_squares_f64: fn(&[f32]) -> f64,
     max: fn(&[f32]) -> f32,
     column_sums: fn(usize, &[f32], &mut [f32]),
     softmax: fn(usize, &[f32], &mut [f32]),
     mse: fn(&[f32], &[f32], f32, &mut [f32]) -> f64,
     bce: fn(&[f32], &[f32], f32, &mut [f32]) -> f64,
     cross_entropy: CrossEntropy,
-    sgd: fn(&mut [f32], &[f32], f32, f32),
+    updates: updates::Updates,
     pub(crate) gemm_f32: fn(gemm::Problem<'_, f32>),
     pub(crate) gemm_f64: fn(gemm::Problem<'_, f64>),
 }
@@ -56,9 +57,12 @@ macro_rules! entries {
     )*};
 }
 
+mod updates;
+
 entries! {
     sum(x: &[f32]) -> f32 = reduce::sum;
     dot(x: &[f32], y: &[f32]) -> f32 = reduce::dot;
+    sum_squares_f64(x: &[f32]) -> f64 = reduce::sum_squares_f64;
     max(x: &[f32]) -> f32 = reduce::max;
     column_sums(cols: usize, x: &[f32], out: &mut [f32]) = reduce::column_sums;
     softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::softmax;
@@ -66,7 +70,6 @@ entries! {
     bce(z: &[f32], target: &[f32], scale: f32, d: &mut [f32]) -> f64 = fused::bce::bce;
     cross_entropy(cols: usize, z: &[f32], labels: &[u32], scale: f32, d: &mut [f32]) -> f64
         = fused::cross_entropy::cross_entropy;
-    sgd(params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) = fused::sgd::sgd;
     activation_backward(activation: Activation, y: &[f32], d: &mut [f32]) = activation::backward;
 }
 
@@ -113,13 +116,14 @@ const fn table<S: Simd>() -> KernelSet {
         activation_backward: activation_backward::<S>,
         sum: sum::<S>,
         dot: dot::<S>,
+        sum_squares_f64: sum_squares_f64::<S>,
         max: max::<S>,
         column_sums: column_sums::<S>,
         softmax: softmax::<S>,
         mse: mse::<S>,
         bce: bce::<S>,
         cross_entropy: cross_entropy::<S>,
-        sgd: sgd::<S>,
+        updates: updates::table::<S>(),
         gemm_f32: gemm::serial::<S, f32>,
         gemm_f64: gemm::serial::<S, f64>,
     }
@@ -234,6 +238,12 @@ impl KernelSet {
         (self.dot)(x, x)
     }
 
+    /// `Σ x²` in f64, eight lanes of it for each half of a vector, otherwise in the same order: for the norm of a gradient.
+    /// It cannot overflow, so it is finite unless an element is not.
+    pub fn sum_squares_f64(&self, x: &[f32]) -> f64 {
+        (self.sum_squares_f64)(x)
+    }
+
     /// The largest element; NaN if there is one, -infinity for an empty slice.
     pub fn max(&self, x: &[f32]) -> f32 {
         (self.max)(x)
@@ -339,16 +349,6 @@ impl KernelSet {
         }
         let scale = reduction.scale(rows);
         scale * (self.cross_entropy)(cols, logits, labels, scale as f32, d_logits)
-    }
-
-    /// A step of gradient descent, `p = (1 − learning_rate · weight_decay) p − learning_rate g`.
-    ///
-    /// # Panics
-    /// Unless `params` and `grads` have the same length.
-    #[track_caller]
-    pub fn sgd(&self, params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) {
-        same_length("sgd", ("params", params.len()), ("grads", grads.len()));
-        (self.sgd)(params, grads, learning_rate, weight_decay);
     }
 
     /// [`gemm`](crate::gemm()) with this set.

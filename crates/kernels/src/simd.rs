@@ -224,6 +224,8 @@ pub(crate) trait Float:
 pub(crate) trait Float32: Float<Scalar = f32> {
     type Bits: Int32<Simd = Self::Simd, Float = Self>;
     fn to_bits(self) -> Self::Bits;
+    /// Rounded once, as IEEE-754 has it.
+    fn sqrt(self) -> Self;
     /// The lower and the upper eight lanes, exact.
     fn widen(self) -> (<Self::Simd as Simd>::F64, <Self::Simd as Simd>::F64);
 }

@@ -258,6 +258,7 @@ impl Float32 for F32x16 {
     type Bits = I32x16;
     with_intrinsics! {
         fn to_bits(self) -> I32x16 { each!(I32x16 <- vreinterpretq_s32_f32(self)) }
+        fn sqrt(self) -> Self { each!(F32x16 <- vsqrtq_f32(self)) }
         fn widen(self) -> (F64x8, F64x8) { (widen_half(self.0, self.1), widen_half(self.2, self.3)) }
     }
 }

@@ -246,6 +246,11 @@ impl Float32 for F32x16 {
     }
 
     #[inline(always)]
+    fn sqrt(self) -> Self {
+        F32x16(self.0.sqrt(), self.1.sqrt())
+    }
+
+    #[inline(always)]
     fn widen(self) -> (F64x8, F64x8) {
         let lanes = self.to_lanes();
         let half = |first: usize| F64x8::from_lanes(std::array::from_fn(|i| f64::from(lanes[first + i])));
