@@ -18,16 +18,22 @@ pub(crate) struct MapTrial {
 
 impl MapTrial {
     pub(crate) fn new(function: Function, setup: Setup) -> Self {
-        let (low, high) = match function {
-            Function::Ln => (1e-3, 8.0),
-            Function::Log1p => (-0.99, 8.0),
-            Function::Exp | Function::Sigmoid | Function::Tanh | Function::Relu => (-8.0, 8.0),
-        };
-        let x = uniform(1, MAP_LEN, low, high);
-        let expected = x.iter().map(|&x| exact(function, f64::from(x)));
-        let reference = Reference::new(MAP_LEN, expected.map(|y| (y, ULPS * f64::from(f32::EPSILON) * y.abs())));
+        let (x, reference) = operands(function);
         MapTrial { x, reference, engines: engines::map(function, setup), out: Aligned::new(MAP_LEN, f32::NAN) }
     }
+}
+
+/// Arguments and what is due for them.
+pub(super) fn operands(function: Function) -> (Aligned<f32>, Reference) {
+    let (low, high) = match function {
+        Function::Ln => (1e-3, 8.0),
+        Function::Log1p => (-0.99, 8.0),
+        Function::Exp | Function::Sigmoid | Function::Tanh | Function::Relu => (-8.0, 8.0),
+    };
+    let x = uniform(1, MAP_LEN, low, high);
+    let expected = x.iter().map(|&x| exact(function, f64::from(x)));
+    let reference = Reference::new(MAP_LEN, expected.map(|y| (y, ULPS * f64::from(f32::EPSILON) * y.abs())));
+    (x, reference)
 }
 
 fn exact(function: Function, x: f64) -> f64 {
