@@ -7,6 +7,8 @@ mod gemmkit;
 mod matrixmultiply;
 #[cfg(feature = "peers")]
 mod rten;
+#[cfg(feature = "peers")]
+mod wide;
 
 use crate::engines::{GemmEngine, MapEngine};
 use kernels::Function;
@@ -38,12 +40,12 @@ impl Peers for f64 {
 }
 
 /// Other libraries' versions of a function.
-pub(crate) fn map(function: Function) -> Option<MapEngine> {
+pub(crate) fn map(function: Function) -> Vec<MapEngine> {
     #[cfg(feature = "peers")]
-    return rten::map(function);
+    return rten::map(function).into_iter().chain(wide::map(function)).collect();
     #[cfg(not(feature = "peers"))]
     {
         let _ = function;
-        None
+        Vec::new()
     }
 }
