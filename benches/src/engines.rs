@@ -9,7 +9,7 @@ use kernels::{Function, GemmOptions, KernelSet, MatMut, MatRef, Reduction, Threa
 /// Under what conditions engines run.
 #[derive(Clone, Copy)]
 pub struct Setup {
-    /// Our kernels; other libraries choose their own instruction set.
+    /// Our kernels; most other libraries choose their own instruction set.
     pub set: &'static KernelSet,
     /// How many threads an engine may use. Above 1, only the engines that can are there, and trials must run inside
     /// a pool of as many threads.
@@ -100,7 +100,7 @@ pub fn map(function: Function, setup: Setup) -> Vec<MapEngine> {
         MapEngine::new("std", Role::Naive, Box::new(move |x, out| naive::map(function, x, out))),
         MapEngine::new("ours", Role::Ours, Box::new(move |x, out| set.map(function, x, out))),
     ];
-    engines.extend(peers::map(function));
+    engines.extend(peers::map(function, set.isa()));
     engines
 }
 

@@ -11,7 +11,7 @@ mod rten;
 mod wide;
 
 use crate::engines::{GemmEngine, MapEngine};
-use kernels::Function;
+use kernels::{Function, Isa};
 
 /// The products of other libraries for an element type.
 pub trait Peers: Sized {
@@ -39,13 +39,13 @@ impl Peers for f64 {
     }
 }
 
-/// Other libraries' versions of a function.
-pub(crate) fn map(function: Function) -> Vec<MapEngine> {
+/// Other libraries' versions of a function; those that can be told use no more than `isa`.
+pub(crate) fn map(function: Function, isa: Isa) -> Vec<MapEngine> {
     #[cfg(feature = "peers")]
-    return rten::map(function).into_iter().chain(wide::map(function)).collect();
+    return rten::map(function, isa).into_iter().chain(wide::map(function)).collect();
     #[cfg(not(feature = "peers"))]
     {
-        let _ = function;
+        let _ = (function, isa);
         Vec::new()
     }
 }

@@ -94,7 +94,7 @@ fn gemm<T: Float>(set: &KernelSet, element: &str) -> Vec<Digest> {
             Epilogue::None,
             Epilogue::Bias { bias: Some(&case.bias), activation: Activation::Relu },
             Epilogue::Bias { bias: Some(&case.bias), activation: Activation::Sigmoid },
-            Epilogue::Derivative { activation: Activation::Tanh, output: case.output.view() },
+            Epilogue::Derivative { activation: Activation::Tanh, kept: case.output.view() },
         ];
         let results =
             epilogues.map(|epilogue| case.run_with(set, &GemmOptions { epilogue, ..GemmOptions::default() }).data);

@@ -1,5 +1,6 @@
 //! Tests across crates. Every test that compares instruction sets runs each of them by name.
 
+mod activation;
 mod digest;
 mod fused;
 mod gemm;

@@ -2,11 +2,11 @@
 
 use crate::engines::{Engine, GemmEngine, MapEngine, Role};
 use crate::problem::Operand;
-use ::kernels::Function;
+use ::kernels::{Function, Isa};
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
 use rten_simd::SimdUnaryOp;
 use rten_tensor::{Matrix, NdTensorView};
-use rten_vecmath::{Exp, Sigmoid, Tanh};
+use rten_vecmath::{ApproxGelu, Erf, Exp, Gelu, Sigmoid, Silu, Tanh};
 use std::mem::MaybeUninit;
 
 pub(super) fn gemm() -> GemmEngine<f32> {
@@ -30,16 +30,20 @@ fn view(x: Operand<'_, f32>) -> Matrix<'_, f32> {
     }
 }
 
-pub(super) fn map(function: Function) -> Option<MapEngine> {
+pub(super) fn map(function: Function, isa: Isa) -> Option<MapEngine> {
     match function {
-        Function::Exp => Some(engine(Exp {})),
-        Function::Sigmoid => Some(engine(Sigmoid {})),
-        Function::Tanh => Some(engine(Tanh {})),
-        Function::Ln | Function::Log1p | Function::Relu => None,
+        Function::Exp => Some(engine(Exp {}, isa)),
+        Function::Sigmoid => Some(engine(Sigmoid {}, isa)),
+        Function::Tanh => Some(engine(Tanh {}, isa)),
+        Function::Erf => Some(engine(Erf {}, isa)),
+        Function::Gelu => Some(engine(Gelu {}, isa)),
+        Function::GeluTanh => Some(engine(ApproxGelu {}, isa)),
+        Function::Silu => Some(engine(Silu {}, isa)),
+        Function::Expm1 | Function::Ln | Function::Log1p | Function::Softplus | Function::Relu => None,
     }
 }
 
-fn engine(op: impl SimdUnaryOp<f32> + 'static) -> MapEngine {
+fn engine(op: impl SimdUnaryOp<f32> + 'static, isa: Isa) -> MapEngine {
     Engine::new(
         "rten",
         Role::Peer,
@@ -47,7 +51,33 @@ fn engine(op: impl SimdUnaryOp<f32> + 'static) -> MapEngine {
             let out: *mut [f32] = out;
             // SAFETY: the two slices have the same layout, and `map` only writes whole values, never leaves any
             // uninitialised.
-            op.map(x, unsafe { &mut *(out as *mut [MaybeUninit<f32>]) });
+            let out = unsafe { &mut *(out as *mut [MaybeUninit<f32>]) };
+            #[cfg(target_arch = "x86_64")]
+            if isa == Isa::Avx2 {
+                return avx2(&op, x, out);
+            }
+            let _ = isa;
+            op.map(x, out);
         }),
     )
+}
+
+/// `op.map`, which takes the best instruction set, with AVX2.
+#[cfg(target_arch = "x86_64")]
+fn avx2(op: &impl SimdUnaryOp<f32>, x: &[f32], out: &mut [MaybeUninit<f32>]) {
+    use rten_simd::{Isa as _, functional::simd_map, isa::Avx2Isa};
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn map(isa: Avx2Isa, op: &impl SimdUnaryOp<f32>, x: &[f32], out: &mut [MaybeUninit<f32>]) {
+        simd_map(
+            isa.f32(),
+            (x, out),
+            #[inline(always)]
+            |x| op.eval(isa, x),
+        );
+    }
+
+    let isa = Avx2Isa::new().expect("ours runs with AVX2");
+    // SAFETY: an `Avx2Isa` is made only where the CPU has these features.
+    unsafe { map(isa, op, x, out) };
 }

@@ -46,13 +46,13 @@ pub enum Epilogue<'a, T> {
         /// Applied after the bias.
         activation: Activation,
     },
-    /// `c = c * activation'(z)` where `output = activation(z)` has the shape of C: the step of backpropagation from a
-    /// layer's output to its logits.
+    /// `c = c * activation'(z)`, from what the activation [keeps](Activation::keeps): the step of backpropagation from a
+    /// layer's output to its logits z.
     Derivative {
         /// The activation whose derivative is taken.
         activation: Activation,
-        /// What the activation returned in the forward pass.
-        output: MatRef<'a, T>,
+        /// Of the shape of C: what the activation returned in the forward pass, or its logits.
+        kept: MatRef<'a, T>,
     },
 }
 
@@ -101,7 +101,7 @@ pub struct GemmOptions<'a, T> {
 /// ```
 ///
 /// # Panics
-/// If the shapes do not fit: A m×k, B k×n, C m×n, a bias of n values, an output of a derivative of m×n.
+/// If the shapes do not fit: A m×k, B k×n, C m×n, a bias of n values, what a derivative is taken from m×n.
 #[track_caller]
 pub fn gemm<T: Element>(
     alpha: T,
@@ -134,12 +134,28 @@ mod sealed {
     }
 }
 
+/// The functions that activations need, declared or taken from a module.
+macro_rules! functions {
+    ($($math:ident)?) => {
+        functions!($($math)?: sigmoid, tanh, softplus, gelu, gelu_tanh, silu);
+        functions!($($math)?: softplus_derivative, gelu_derivative, gelu_tanh_derivative, silu_derivative);
+    };
+    (: $($name:ident),*) => {
+        $(fn $name<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S>;)*
+    };
+    ($math:ident: $($name:ident),*) => {$(
+        #[inline(always)]
+        fn $name<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S> {
+            $math::$name(x)
+        }
+    )*};
+}
+
 /// What the kernels know of an element type.
 pub(crate) trait Arithmetic: Element + Pod {
     type Vector<S: Simd>: Float<Scalar = Self, Simd = S>;
     fn kernel(set: &KernelSet) -> fn(Problem<'_, Self>);
-    fn sigmoid<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S>;
-    fn tanh<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S>;
+    functions!();
 }
 
 /// One product to compute, or a band of rows or columns of one.
@@ -203,14 +219,14 @@ impl<'a, T: Arithmetic> Problem<'a, T> {
                 });
                 TileEpilogue::Bias { bias, activation }
             }
-            Epilogue::Derivative { activation, output } => {
+            Epilogue::Derivative { activation, kept } => {
                 assert!(
-                    output.rows() == m && output.cols() == n,
-                    "gemm: an output of {}x{} for a C of {m}x{n}",
-                    output.rows(),
-                    output.cols()
+                    kept.rows() == m && kept.cols() == n,
+                    "gemm: a derivative from {}x{} values for a C of {m}x{n}",
+                    kept.rows(),
+                    kept.cols()
                 );
-                TileEpilogue::Derivative { activation, output }
+                TileEpilogue::Derivative { activation, kept }
             }
         };
         let along_k = a.col_stride() == 1 && b.row_stride() == 1;
@@ -282,15 +298,7 @@ macro_rules! element {
                 set.$field
             }
 
-            #[inline(always)]
-            fn sigmoid<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S> {
-                $math::sigmoid(x)
-            }
-
-            #[inline(always)]
-            fn tanh<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S> {
-                $math::tanh(x)
-            }
+            functions!($math);
         }
     };
 }

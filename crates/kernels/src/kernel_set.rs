@@ -26,6 +26,8 @@ pub struct KernelSet {
     isa: Isa,
     map: [Map; Function::ALL.len()],
     map_in_place: [MapInPlace; Function::ALL.len()],
+    leaky_relu: fn(f32, &[f32], &mut [f32]),
+    leaky_relu_in_place: fn(f32, &mut [f32]),
     activation_backward: fn(Activation, &[f32], &mut [f32]),
     sum: fn(&[f32]) -> f32,
     dot: fn(&[f32], &[f32]) -> f32,
@@ -70,20 +72,37 @@ entries! {
     bce(z: &[f32], target: &[f32], scale: f32, d: &mut [f32]) -> f64 = fused::bce::bce;
     cross_entropy(cols: usize, z: &[f32], labels: &[u32], scale: f32, d: &mut [f32]) -> f64
         = fused::cross_entropy::cross_entropy;
-    activation_backward(activation: Activation, y: &[f32], d: &mut [f32]) = activation::backward;
+    leaky_relu(slope: f32, x: &[f32], out: &mut [f32]) = math::leaky_relu::map;
+    leaky_relu_in_place(slope: f32, x: &mut [f32]) = math::leaky_relu::map_in_place;
+    activation_backward(activation: Activation, kept: &[f32], d: &mut [f32]) = activation::backward;
 }
 
 fn map<S: Simd, F: Unary>(x: &[f32], out: &mut [f32]) {
     token::<S>().run(
         #[inline(always)]
-        |s| math::map::<S, F>(s, x, out),
+        |s| {
+            math::map(
+                s,
+                x,
+                out,
+                #[inline(always)]
+                |x| F::of(x),
+            )
+        },
     );
 }
 
 fn map_in_place<S: Simd, F: Unary>(x: &mut [f32]) {
     token::<S>().run(
         #[inline(always)]
-        |s| math::map_in_place::<S, F>(s, x),
+        |s| {
+            math::map_in_place(
+                s,
+                x,
+                #[inline(always)]
+                |x| F::of(x),
+            )
+        },
     );
 }
 
@@ -99,20 +118,34 @@ const fn table<S: Simd>() -> KernelSet {
         isa: S::ISA,
         map: [
             map::<S, math::Exp>,
+            map::<S, math::Expm1>,
             map::<S, math::Ln>,
             map::<S, math::Log1p>,
             map::<S, math::Sigmoid>,
             map::<S, math::Tanh>,
+            map::<S, math::Softplus>,
+            map::<S, math::Erf>,
+            map::<S, math::Gelu>,
+            map::<S, math::GeluTanh>,
+            map::<S, math::Silu>,
             map::<S, math::Relu>,
         ],
         map_in_place: [
             map_in_place::<S, math::Exp>,
+            map_in_place::<S, math::Expm1>,
             map_in_place::<S, math::Ln>,
             map_in_place::<S, math::Log1p>,
             map_in_place::<S, math::Sigmoid>,
             map_in_place::<S, math::Tanh>,
+            map_in_place::<S, math::Softplus>,
+            map_in_place::<S, math::Erf>,
+            map_in_place::<S, math::Gelu>,
+            map_in_place::<S, math::GeluTanh>,
+            map_in_place::<S, math::Silu>,
             map_in_place::<S, math::Relu>,
         ],
+        leaky_relu: leaky_relu::<S>,
+        leaky_relu_in_place: leaky_relu_in_place::<S>,
         activation_backward: activation_backward::<S>,
         sum: sum::<S>,
         dot: dot::<S>,
@@ -208,14 +241,54 @@ impl KernelSet {
         (self.map_in_place[function as usize])(x);
     }
 
-    /// `d[i] *= activation'(z)` where `output[i] = activation(z)`.
+    /// `out[i] = x[i]` above 0, else `slope x[i]`.
     ///
     /// # Panics
-    /// Unless `output` and `d` have the same length.
+    /// Unless `x` and `out` have the same length.
     #[track_caller]
-    pub fn activation_backward(&self, activation: Activation, output: &[f32], d: &mut [f32]) {
-        same_length("activation_backward", ("output", output.len()), ("d", d.len()));
-        (self.activation_backward)(activation, output, d);
+    pub fn leaky_relu(&self, slope: f32, x: &[f32], out: &mut [f32]) {
+        same_length("leaky_relu", ("x", x.len()), ("out", out.len()));
+        (self.leaky_relu)(slope, x, out);
+    }
+
+    /// `x[i] = slope x[i]` where it is not above 0.
+    pub fn leaky_relu_in_place(&self, slope: f32, x: &mut [f32]) {
+        (self.leaky_relu_in_place)(slope, x);
+    }
+
+    /// `out[i] = activation(z[i])`, for a forward pass that keeps the logits z.
+    ///
+    /// # Panics
+    /// Unless `z` and `out` have the same length.
+    #[track_caller]
+    pub fn activate(&self, activation: Activation, z: &[f32], out: &mut [f32]) {
+        same_length("activate", ("z", z.len()), ("out", out.len()));
+        if let Activation::LeakyRelu { slope } = activation {
+            self.leaky_relu(slope, z, out);
+        } else if let Some(function) = activation.function() {
+            self.map(function, z, out);
+        } else {
+            out.copy_from_slice(z);
+        }
+    }
+
+    /// `z[i] = activation(z[i])`.
+    pub fn activate_in_place(&self, activation: Activation, z: &mut [f32]) {
+        if let Activation::LeakyRelu { slope } = activation {
+            self.leaky_relu_in_place(slope, z);
+        } else if let Some(function) = activation.function() {
+            self.map_in_place(function, z);
+        }
+    }
+
+    /// `d[i] *= activation'(z[i])`, from what the activation [keeps](Activation::keeps): its outputs or the logits z.
+    ///
+    /// # Panics
+    /// Unless `kept` and `d` have the same length.
+    #[track_caller]
+    pub fn activation_backward(&self, activation: Activation, kept: &[f32], d: &mut [f32]) {
+        same_length("activation_backward", ("kept", kept.len()), ("d", d.len()));
+        (self.activation_backward)(activation, kept, d);
     }
 
     /// `Σ x`, in the order that [`reduce`](crate::reduce) documents.
@@ -354,7 +427,7 @@ impl KernelSet {
     /// [`gemm`](crate::gemm()) with this set.
     ///
     /// # Panics
-    /// If the shapes do not fit: A m×k, B k×n, C m×n, a bias of n values, an output of a derivative of m×n.
+    /// If the shapes do not fit: A m×k, B k×n, C m×n, a bias of n values, what a derivative is taken from m×n.
     #[track_caller]
     pub fn gemm<T: Element>(
         &self,

@@ -57,7 +57,7 @@ mod simd;
 pub mod testing;
 mod threads;
 
-pub use activation::Activation;
+pub use activation::{Activation, Kept};
 pub use fused::Reduction;
 pub use gemm::{Element, Epilogue, GemmOptions, MatMut, MatRef, Threads, dgemm, gemm, sgemm};
 pub use isa::{Isa, UnknownIsa};

@@ -12,11 +12,18 @@
 //! Subnormal arguments and results included. All go from a slice to another of the same length, or work in place.
 
 pub(crate) mod double;
+pub(crate) mod erf;
 pub(crate) mod exp;
+pub(crate) mod expm1;
+pub(crate) mod gelu;
+pub(crate) mod gelu_tanh;
+pub(crate) mod leaky_relu;
 pub(crate) mod ln;
 pub(crate) mod log1p;
 pub(crate) mod relu;
 pub(crate) mod sigmoid;
+pub(crate) mod silu;
+pub(crate) mod softplus;
 pub(crate) mod tanh;
 
 use crate::kernel_set::KernelSet;
@@ -27,6 +34,8 @@ use crate::simd::{Float, Float32, Simd};
 pub enum Function {
     /// `e^x`
     Exp,
+    /// `e^x - 1`
+    Expm1,
     /// The natural logarithm.
     Ln,
     /// `ln(1 + x)`
@@ -35,23 +44,51 @@ pub enum Function {
     Sigmoid,
     /// The hyperbolic tangent.
     Tanh,
+    /// `ln(1 + e^x)`
+    Softplus,
+    /// The error function, `2/√π ∫ e^-t² dt` from 0 to x.
+    Erf,
+    /// `x Φ(x)`, Φ the distribution function of the normal distribution.
+    Gelu,
+    /// `x / 2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`
+    GeluTanh,
+    /// `x / (1 + e^-x)`
+    Silu,
     /// `max(x, 0)`
     Relu,
 }
 
 impl Function {
     /// Every function, in the order of the enumeration.
-    pub const ALL: [Function; 6] =
-        [Function::Exp, Function::Ln, Function::Log1p, Function::Sigmoid, Function::Tanh, Function::Relu];
+    pub const ALL: [Function; 12] = [
+        Function::Exp,
+        Function::Expm1,
+        Function::Ln,
+        Function::Log1p,
+        Function::Sigmoid,
+        Function::Tanh,
+        Function::Softplus,
+        Function::Erf,
+        Function::Gelu,
+        Function::GeluTanh,
+        Function::Silu,
+        Function::Relu,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Function::Exp => "exp",
+            Function::Expm1 => "expm1",
             Function::Ln => "ln",
             Function::Log1p => "log1p",
             Function::Sigmoid => "sigmoid",
             Function::Tanh => "tanh",
+            Function::Softplus => "softplus",
+            Function::Erf => "erf",
+            Function::Gelu => "gelu",
+            Function::GeluTanh => "gelu_tanh",
+            Function::Silu => "silu",
             Function::Relu => "relu",
         }
     }
@@ -61,11 +98,26 @@ impl Function {
     pub const fn max_ulp(self) -> f64 {
         match self {
             Function::Exp => 0.9,
+            Function::Expm1 => 2.0,
             Function::Ln => 0.92,
             Function::Log1p => 0.92,
-            Function::Sigmoid => 0.97,
+            Function::Sigmoid => 1.0,
             Function::Tanh => 0.95,
+            Function::Softplus => 2.0,
+            Function::Erf => 2.0,
+            Function::Gelu => 2.0,
+            Function::GeluTanh => 2.0,
+            Function::Silu => 2.0,
             Function::Relu => 0.0,
+        }
+    }
+
+    /// Where this times |x| is more than [`max_ulp`](Self::max_ulp), it is the bound on the error instead.
+    pub const fn max_error_per_argument(self) -> f64 {
+        match self {
+            // The probability that x is multiplied with is found to this.
+            Function::Gelu | Function::GeluTanh => 1.0 / 16_777_216.0,
+            _ => 0.0,
         }
     }
 }
@@ -89,12 +141,32 @@ macro_rules! on_slices {
 }
 on_slices!(
     exp exp_in_place Exp,
+    expm1 expm1_in_place Expm1,
     ln ln_in_place Ln,
     log1p log1p_in_place Log1p,
     sigmoid sigmoid_in_place Sigmoid,
     tanh tanh_in_place Tanh,
+    softplus softplus_in_place Softplus,
+    erf erf_in_place Erf,
+    gelu gelu_in_place Gelu,
+    gelu_tanh gelu_tanh_in_place GeluTanh,
+    silu silu_in_place Silu,
     relu relu_in_place Relu
 );
+
+/// [`KernelSet::leaky_relu`] on the best instruction set of this CPU.
+///
+/// # Panics
+/// As it does.
+#[track_caller]
+pub fn leaky_relu(slope: f32, x: &[f32], out: &mut [f32]) {
+    KernelSet::best().leaky_relu(slope, x, out);
+}
+
+/// [`KernelSet::leaky_relu_in_place`] on the best instruction set of this CPU.
+pub fn leaky_relu_in_place(slope: f32, x: &mut [f32]) {
+    KernelSet::best().leaky_relu_in_place(slope, x);
+}
 
 /// `c[0] + c[1] x + c[2] x² + ...` by Horner's rule.
 #[inline(always)]
@@ -108,7 +180,11 @@ pub(crate) fn polynomial<V: Float, const N: usize>(x: V, coefficients: &[V::Scal
 
 /// The functions that the epilogue of `gemm` needs, as [`double`] has them for f64.
 pub(crate) mod single {
+    pub(crate) use super::gelu::{derivative as gelu_derivative, gelu};
+    pub(crate) use super::gelu_tanh::{derivative as gelu_tanh_derivative, gelu_tanh};
     pub(crate) use super::sigmoid::sigmoid;
+    pub(crate) use super::silu::{derivative as silu_derivative, silu};
+    pub(crate) use super::softplus::{derivative as softplus_derivative, softplus};
     pub(crate) use super::tanh::tanh;
 }
 
@@ -128,24 +204,37 @@ macro_rules! unary {
         }
     )*};
 }
-unary!(Exp exp, Ln ln, Log1p log1p, Sigmoid sigmoid, Tanh tanh, Relu relu);
+unary!(
+    Exp exp,
+    Expm1 expm1,
+    Ln ln,
+    Log1p log1p,
+    Sigmoid sigmoid,
+    Tanh tanh,
+    Softplus softplus,
+    Erf erf,
+    Gelu gelu,
+    GeluTanh gelu_tanh,
+    Silu silu,
+    Relu relu
+);
 
 #[inline(always)]
-pub(crate) fn map<S: Simd, F: Unary>(s: S, x: &[f32], out: &mut [f32]) {
+pub(crate) fn map<S: Simd>(s: S, x: &[f32], out: &mut [f32], f: impl Fn(S::F32) -> S::F32) {
     let lanes = S::F32::LANES;
     let (mut from, mut to) = (x.chunks_exact(lanes), out.chunks_exact_mut(lanes));
     for (x, out) in (&mut from).zip(&mut to) {
-        F::of(S::F32::load(s, x)).store(out);
+        f(S::F32::load(s, x)).store(out);
     }
-    F::of(S::F32::load_partial(s, from.remainder())).store_partial(s, to.into_remainder());
+    f(S::F32::load_partial(s, from.remainder())).store_partial(s, to.into_remainder());
 }
 
 #[inline(always)]
-pub(crate) fn map_in_place<S: Simd, F: Unary>(s: S, x: &mut [f32]) {
+pub(crate) fn map_in_place<S: Simd>(s: S, x: &mut [f32], f: impl Fn(S::F32) -> S::F32) {
     let mut vectors = x.chunks_exact_mut(S::F32::LANES);
     for x in &mut vectors {
-        F::of(S::F32::load(s, x)).store(x);
+        f(S::F32::load(s, x)).store(x);
     }
     let rest = vectors.into_remainder();
-    F::of(S::F32::load_partial(s, rest)).store_partial(s, rest);
+    f(S::F32::load_partial(s, rest)).store_partial(s, rest);
 }

@@ -49,6 +49,46 @@ pub fn sigmoid(x: f64) -> f64 {
     if x < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
 }
 
+/// `ln(1 + e^x)`
+pub fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+/// `Φ(x)`, the distribution function of the normal distribution.
+pub fn normal_cdf(x: f64) -> f64 {
+    let a = x.abs();
+    let density = (-0.5 * a * a).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    let below = if a < 2.0 {
+        // a + a³/3 + a⁵/(3·5) + ...
+        let (mut sum, mut term) = (a, a);
+        for odd in (3..100).step_by(2) {
+            term *= a * a / f64::from(odd);
+            sum += term;
+        }
+        0.5 - density * sum
+    } else {
+        // a + 1/(a + 2/(a + 3/(a + ...)))
+        let fraction = (1..=200).rev().fold(a, |fraction, i| a + f64::from(i) / fraction);
+        density / fraction
+    };
+    if x < 0.0 { below } else { 1.0 - below }
+}
+
+/// `x Φ(x)`
+pub fn gelu(x: f64) -> f64 {
+    x * normal_cdf(x)
+}
+
+/// `x σ(2u)` with `u = √(2/π) (x + 0.044715 x³)`
+pub fn gelu_tanh(x: f64) -> f64 {
+    x * sigmoid((8.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x * x * x))
+}
+
+/// `x σ(x)`
+pub fn silu(x: f64) -> f64 {
+    x * sigmoid(x)
+}
+
 /// `ln Σ e^z`
 pub fn logsumexp(z: &[f64]) -> f64 {
     let max = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -1,6 +1,6 @@
 //! Checks backpropagation against central differences.
 
-use kernels::Activation;
+use kernels::{Activation, reference};
 
 use crate::error::Result;
 use crate::losses::{CheckedTargets, Loss, Targets};
@@ -120,7 +120,7 @@ fn cost(model: &Model, arena: &[f64], x: &[f32], targets: Targets<'_>) -> (f64, 
             for (j, b) in bias.iter().enumerate() {
                 let weights = weight.iter().skip(j).step_by(layer.outputs);
                 let z = b + row.iter().zip(weights).map(|(x, w)| x * w).sum::<f64>();
-                if layer.activation == Activation::Relu {
+                if matches!(layer.activation, Activation::Relu | Activation::LeakyRelu { .. }) {
                     on.push(z > 0.0);
                 }
                 outputs.push(activate(layer.activation, z));
@@ -136,8 +136,13 @@ fn activate(activation: Activation, z: f64) -> f64 {
     match activation {
         Activation::Identity => z,
         Activation::Relu => z.max(0.0),
+        Activation::LeakyRelu { slope } => z.max(0.0) + f64::from(slope) * z.min(0.0),
         Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
         Activation::Tanh => z.tanh(),
+        Activation::Softplus => reference::softplus(z),
+        Activation::Gelu => reference::gelu(z),
+        Activation::GeluTanh => reference::gelu_tanh(z),
+        Activation::Silu => reference::silu(z),
     }
 }
 

@@ -4,7 +4,10 @@
 const END: u32 = 1 << 31;
 
 /// Numbers around which a function changes its branch, over- or underflows or reaches its limit.
-const ENDS: [f32; 14] = [103.98, 104.0, 87.34, 20.0, 17.33, 9.02, 1.0, 0.34, 0.33, 0.66, 1.33, 88.72, 88.73, 89.0];
+const ENDS: [f32; 26] = [
+    0.34, 0.33, 0.66, 1.33, 3.92, 5.4, 9.02, 10.0, 10.3, 10.8, 13.0, 14.5, 16.64, 17.33, 18.0, 20.0, 40.0, 87.34,
+    88.02, 88.38, 88.72, 88.73, 89.0, 103.98, 104.0, 110.0,
+];
 
 /// Neighbours of such a number that are taken, on either side.
 const NEIGHBOURS: u32 = 8;

@@ -20,7 +20,8 @@ pub(super) struct Results<'a> {
 pub struct Tally {
     /// How many inputs there were.
     pub inputs: u64,
-    /// The largest error in ULP, that of wrong special values apart.
+    /// The largest error in ULP, that of wrong special values apart. Where [`Function::max_error_per_argument`] allows more,
+    /// a unit is as much more.
     pub worst: f64,
     /// An input that has it.
     pub worst_input: f32,
@@ -51,7 +52,7 @@ impl Tally {
         let &Results { function, xs, references, portable, ys } = results;
         let mut tally = Tally { inputs: xs.len() as u64, ..Tally::default() };
         for ((&x, &y), &reference) in xs.iter().zip(ys).zip(references) {
-            tally.add(x, ulp_error(y, reference));
+            tally.add(x, error(function, x, y, reference));
         }
         tally.different = count(ys.iter().zip(portable).map(|(&y, &portable)| !same(y, portable)));
 
@@ -131,6 +132,17 @@ impl Tally {
         ];
         let found: Vec<String> = faults.into_iter().filter(|(is_found, _)| *is_found).map(|(_, text)| text).collect();
         if found.is_empty() { Ok(()) } else { Err(found.join("; ")) }
+    }
+}
+
+/// The error in ULP; where the bound of the function is in the argument, in units of that which give the same bound.
+fn error(function: Function, x: f32, y: f32, reference: f64) -> f64 {
+    let error = ulp_error(y, reference);
+    let allowed = function.max_error_per_argument() * f64::from(x.abs());
+    if error.is_finite() && allowed > 0.0 && allowed.is_finite() {
+        error.min((f64::from(y) - reference).abs() / allowed * function.max_ulp())
+    } else {
+        error
     }
 }
 

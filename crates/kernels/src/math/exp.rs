@@ -6,21 +6,21 @@
 //! 3. Scaling by 2^n rounds once, so subnormal results and overflow come out as they should.
 
 use super::polynomial;
-use crate::simd::{Float32, MAGIC_F32};
+use crate::simd::{Float32, Int32, MAGIC_F32};
 
 /// `1 / ln 2`
-const LOG2_E: f32 = std::f32::consts::LOG2_E;
+pub(crate) const LOG2_E: f32 = std::f32::consts::LOG2_E;
 /// The first 16 bits of ln 2: products with whole numbers below 2^8 are exact.
 pub(crate) const LN2_HIGH: f32 = 0.693_145_75;
 /// `ln 2 - LN2_HIGH`
 pub(crate) const LN2_LOW: f32 = 1.428_606_8e-6;
 /// `(exp(r) - 1 - r) / r²` for `|r| <= ln 2 / 2`, lowest power first: by Remez's exchange, each coefficient rounded to
 /// f32 in turn and the rest fitted again.
-const P: [f32; 5] = [0.499_999_94, 0.166_665_21, 0.041_668_26, 0.008_368_672, 0.001_382_137_7];
+pub(crate) const P: [f32; 5] = [0.499_999_94, 0.166_665_21, 0.041_668_26, 0.008_368_672, 0.001_382_137_7];
 
 /// Below this the result is 0, above [`HIGHEST`] infinite.
 const LOWEST: f32 = -104.0;
-const HIGHEST: f32 = 89.0;
+pub(crate) const HIGHEST: f32 = 89.0;
 
 /// `e^x`. 0 for -infinity, infinity for infinity, NaN for NaN.
 #[inline(always)]
@@ -30,16 +30,34 @@ pub(crate) fn exp<V: Float32>(x: V) -> V {
     let magic = x.constant(MAGIC_F32);
     let n = x.mul_add(x.constant(LOG2_E), magic) - magic;
     let r = n.neg_mul_add(x.constant(LN2_LOW), n.neg_mul_add(x.constant(LN2_HIGH), x));
-    let one = x.constant(1.0);
-    polynomial(r, &P).mul_add(r, one).mul_add(r, one).scale_by_pow2(n)
+    of_rest(r).scale_by_pow2(n)
 }
 
-/// `(m, q)` with `e^a = (1 + q) / 2^m`, m whole and 1 + q from √½ to √2, for |a| < 2^7. The error of q is relative to
-/// q, however small it is.
+/// `(t, r)` with `e^x = t / 2^SHIFT e^r`, t a power of two and `|r| <= ln 2 / 2`, for |x| < 2^7 and t a normal number: the
+/// low bits of the magic sum are an exponent.
 #[inline(always)]
-pub(crate) fn quotient<V: Float32>(a: V) -> (V, V) {
-    let magic = a.constant(MAGIC_F32);
-    let m = magic - a.mul_add(a.constant(LOG2_E), magic);
+pub(crate) fn power<const SHIFT: i32, V: Float32>(x: V) -> (V, V) {
+    let magic = x.constant(MAGIC_F32 + (127 + SHIFT) as f32);
+    let sum = x.mul_add(x.constant(LOG2_E), magic);
+    let n = sum - magic;
+    let r = n.neg_mul_add(x.constant(LN2_LOW), n.neg_mul_add(x.constant(LN2_HIGH), x));
+    (sum.to_bits().shift_left::<23>().bits_to_float(), r)
+}
+
+/// `e^r` for `|r| <= ln 2 / 2`.
+#[inline(always)]
+pub(crate) fn of_rest<V: Float32>(r: V) -> V {
+    let one = r.constant(1.0);
+    polynomial(r, &P).mul_add(r, one).mul_add(r, one)
+}
+
+/// `(t, q)` with `e^a = 2^SHIFT (1 + q) / t`, t a power of two and 1 + q from √½ to √2, for |a| < 2^7 and t a normal
+/// number. The error of q is relative to q, however small it is.
+#[inline(always)]
+pub(crate) fn quotient<const SHIFT: i32, V: Float32>(a: V) -> (V, V) {
+    let magic = a.constant(MAGIC_F32 + (127 + SHIFT) as f32);
+    let sum = a.neg_mul_add(a.constant(LOG2_E), magic);
+    let m = sum - magic;
     let r = m.mul_add(a.constant(LN2_LOW), m.mul_add(a.constant(LN2_HIGH), a));
-    (m, polynomial(r, &P).mul_add(r * r, r))
+    (sum.to_bits().shift_left::<23>().bits_to_float(), polynomial(r, &P).mul_add(r * r, r))
 }

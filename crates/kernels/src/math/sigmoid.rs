@@ -12,20 +12,28 @@ use crate::simd::Float32;
 
 /// Beyond this `exp(-a)` rounds to 0.
 const HIGHEST: f32 = 104.0;
+/// 2^-64
+pub(crate) const UNSHIFT: f32 = 1.0 / 18_446_744_073_709_551_616.0;
 
 /// The logistic function. 0 for -infinity, 1 for infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn sigmoid<V: Float32>(x: V) -> V {
-    let (zero, one) = (x.constant(0.0), x.constant(1.0));
-    // The constant first: where x is NaN, the minimum chooses x.
-    let (m, q) = quotient(x.constant(HIGHEST).min(x.abs()));
-    let t = one.scale_by_pow2(m);
-    let u = one + t;
-    let d = u + q;
-    // The exact errors of both sums.
-    let d_low = (t - (u - one)) + (q - (d - u));
+    let below = of_negative(x.abs());
+    V::select(x.lt(x.constant(0.0)), below, x.constant(1.0) - below)
+}
+
+/// `σ(-a)` for `a >= 0`.
+#[inline(always)]
+pub(crate) fn of_negative<V: Float32>(a: V) -> V {
+    let (one, unshift) = (a.constant(1.0), a.constant(UNSHIFT));
+    // The constant first: where a is NaN, the minimum chooses a.
+    let (t, q) = quotient::<64, V>(a.constant(HIGHEST).min(a));
+    let sum = t.mul_add(unshift, q);
+    let d = one + sum;
+    // The exact error of d: the exponent of `sum` is not above that of 1.
+    let d_low = sum - (d - one);
     let w = one / d;
     let remainder = w.neg_mul_add(d_low, w.neg_mul_add(d, one));
-    let left = w.mul_add(remainder, w).scale_by_pow2(m);
-    V::select(x.lt(zero), left, one - left)
+    // The first product is a normal number, so only the second rounds where the result is subnormal.
+    w.mul_add(remainder, w) * t * unshift
 }

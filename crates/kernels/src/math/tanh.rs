@@ -25,9 +25,8 @@ pub(crate) fn tanh<V: Float32>(x: V) -> V {
 
     // The constant first: where x is NaN, the minimum chooses x.
     let clamped = x.constant(HIGHEST).min(a);
-    let (m, q) = quotient(clamped + clamped);
-    let t = m.pow2();
-    let large = one - (t + t) / ((one + t) + q);
+    let (t, q) = quotient::<1, V>(clamped + clamped);
+    let large = one - t / (t.mul_add(x.constant(0.5), one) + q);
 
     V::select(a.lt(one), small, large).copysign(x)
 }

@@ -7,7 +7,7 @@ use kernels::{Activation, Epilogue, GemmOptions, KernelSet, MatMut, MatRef};
 use crate::random::{Purpose, Stream};
 
 /// The shape of a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Linear {
     /// Values in a row of the input.
     pub inputs: usize,
@@ -61,7 +61,7 @@ pub(crate) fn linear_backward_input(
     x: MatRef<'_, f32>,
     d_x: MatMut<'_, f32>,
 ) {
-    let epilogue = Epilogue::Derivative { activation, output: x };
+    let epilogue = Epilogue::Derivative { activation, kept: x };
     kernels.gemm(1.0, d_z, weight.t(), 0.0, d_x, &GemmOptions { epilogue, ..GemmOptions::default() });
 }
 

@@ -1,0 +1,33 @@
+//! `exp(x) - 1`.
+//!
+//! 1. `x = n ln 2 + r` as in `exp`, here with the rounding error of r.
+//! 2. `exp(x) - 1 = 2^n ((1 - 2^-n) + r + r² P(r))`. The difference is exact where it counts and its sum with r is carried
+//!    with its rounding error, so that little but the last addition rounds. For n = 0 that is `r + r² P(r)` with r = x.
+
+use super::exp::{HIGHEST, LN2_HIGH, LN2_LOW, LOG2_E, P};
+use super::polynomial;
+use crate::simd::{Float32, MAGIC_F32};
+
+/// Below this the result rounds to -1.
+const LOWEST: f32 = -18.0;
+/// From here on 2^-n is nothing beside 1.
+const LARGE: f32 = 40.0;
+
+/// `e^x - 1`. ±0 for ±0, -1 for -infinity, infinity for infinity, NaN for NaN.
+#[inline(always)]
+pub(crate) fn expm1<V: Float32>(x: V) -> V {
+    let (zero, one) = (x.constant(0.0), x.constant(1.0));
+    // The constant first: where x is NaN, both choose x.
+    let clamped = x.constant(HIGHEST).min(x.constant(LOWEST).max(x));
+    let magic = x.constant(MAGIC_F32);
+    let n = clamped.mul_add(x.constant(LOG2_E), magic) - magic;
+    let high = n.neg_mul_add(x.constant(LN2_HIGH), clamped);
+    let r = n.neg_mul_add(x.constant(LN2_LOW), high);
+    let r_low = n.neg_mul_add(x.constant(LN2_LOW), high - r);
+    let difference = one - (zero - x.constant(LARGE).min(n)).pow2();
+    let sum = difference + r;
+    // |difference| >= |r| or difference = 0, so this is the exact error of the sum.
+    let error = (difference - sum) + r;
+    let tail = polynomial(r, &P).mul_add(r * r, error + r_low);
+    (sum + tail).scale_by_pow2(n).copysign(x)
+}
