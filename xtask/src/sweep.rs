@@ -148,10 +148,11 @@ fn markdown(table: &Table) -> String {
 }
 
 const NOTES: &str = "\
-An error is in units in the last place (ULP) of the exact value, and such a unit is at least 2^-149. `above ½`: results that
-are not the nearest number. `wrong specials`: zeros, infinities and NaNs that are due and not returned, or returned and not due.
-`other bits`: results that differ from those of the portable path. `falls`: neighbours x < x' with f(x) > f(x'), of the functions
-that are held to be monotone. `not odd`: inputs with f(-x) ≠ -f(x), of the odd functions. Written by `cargo xtask sweep --output`.
+Errors are in units in the last place (ULP) of the exact value. A unit is at least 2^-149 and, for `gelu` and `gelu_tanh`, at
+least 2^-25 times the magnitude of the argument. `above ½`: results that are not the nearest number. `wrong specials`: zeros,
+infinities and NaNs that are due and not returned, or returned and not due. `other bits`: results that differ from those of the
+portable path. `falls`: neighbours x < y with f(x) > f(y), of functions that should have none. `not odd`: inputs with
+f(-x) ≠ -f(x), of odd functions. Written by `cargo xtask sweep --output`.
 ";
 
 #[cfg(test)]
