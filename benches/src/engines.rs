@@ -4,7 +4,7 @@ use crate::cases::{Loss, LossKind};
 use crate::naive;
 use crate::peers::{self, Peers};
 use crate::problem::{Operand, Real};
-use kernels::{Function, GemmOptions, KernelSet, MatMut, MatRef, Reduction, Threads};
+use kernels::{ClassTargets, Function, GemmOptions, KernelSet, LossOptions, MatMut, MatRef, Threads};
 
 /// Under what conditions engines run.
 #[derive(Clone, Copy)]
@@ -111,11 +111,14 @@ pub fn loss(loss: Loss, setup: Setup) -> Vec<LossEngine> {
     let (naive, ours): (RunLoss, RunLoss) = match kind {
         LossKind::SoftmaxCrossEntropy => (
             Box::new(move |z, t, d| naive::softmax_cross_entropy(cols, z, &t.labels, d)),
-            Box::new(move |z, t, d| set.softmax_cross_entropy(cols, z, &t.labels, Reduction::Mean, d)),
+            Box::new(move |z, t, d| {
+                let targets = ClassTargets::Indices(&t.labels);
+                set.softmax_cross_entropy(cols, z, targets, LossOptions::default(), d)
+            }),
         ),
         LossKind::Bce => (
             Box::new(move |z, t, d| naive::bce(rows, z, &t.bits, d)),
-            Box::new(move |z, t, d| set.bce_with_logits(cols, z, &t.bits, Reduction::Mean, d)),
+            Box::new(move |z, t, d| set.bce_with_logits(cols, z, &t.bits, LossOptions::default(), d)),
         ),
     };
     vec![Engine::new("naive", Role::Naive, naive), Engine::new("ours", Role::Ours, ours)]

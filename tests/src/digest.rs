@@ -4,8 +4,9 @@ use crate::gemm_case::GemmCase;
 use crate::matrix::{Float, Layout};
 use crate::random::Random;
 use kernels::fused::{Adagrad, Adam, RmsProp, Sgd};
-use kernels::{Activation, Epilogue, Function, GemmOptions, KernelSet, Reduction, ThreadPool};
+use kernels::{Activation, ClassTargets, Epilogue, Function, GemmOptions, KernelSet, LossOptions, ThreadPool};
 use nn::data::{CsvHeader, CsvOptions, Dataset, Scaler};
+use nn::random::{Purpose, Stream};
 use nn::{BatchSize, Loss, Model, TrainOptions, Trainer};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -52,6 +53,8 @@ pub fn serial(set: &KernelSet) -> Vec<Digest> {
     let mut digests = math(set);
     digests.extend(losses(set));
     digests.push(reductions(set));
+    digests.push(derivatives(set));
+    digests.push(shuffles());
     digests.extend(updates(set));
     digests
 }
@@ -124,10 +127,11 @@ fn losses(set: &KernelSet) -> Vec<Digest> {
         let cost = loss(&mut d);
         digest(name, std::iter::once(bytes(cost)).chain(d.iter().map(|&d| bytes(d))))
     };
+    let indices = ClassTargets::Indices(&labels);
     vec![
-        run("mse", &|d| set.mse(cols, &z, &t, Reduction::Mean, d)),
-        run("bce_with_logits", &|d| set.bce_with_logits(cols, &z, &t, Reduction::Mean, d)),
-        run("softmax_cross_entropy", &|d| set.softmax_cross_entropy(cols, &z, &labels, Reduction::Mean, d)),
+        run("mse", &|d| set.mse(cols, &z, &t, LossOptions::default(), d)),
+        run("bce_with_logits", &|d| set.bce_with_logits(cols, &z, &t, LossOptions::default(), d)),
+        run("softmax_cross_entropy", &|d| set.softmax_cross_entropy(cols, &z, indices, LossOptions::default(), d)),
         run("softmax", &|p| {
             set.softmax(cols, &z, p);
             0.0
@@ -194,6 +198,29 @@ fn reductions(set: &KernelSet) -> Digest {
     digest("reductions", results.into_iter().map(bytes))
 }
 
+fn derivatives(set: &KernelSet) -> Digest {
+    let mut random = Random::new(103);
+    let (y, d) = (random.floats(1003, 1.0), random.floats(1003, 1.0));
+    let run = |activation| {
+        let mut d = d.clone();
+        set.activation_backward(activation, &y, &mut d);
+        d
+    };
+    let all = [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::Tanh].map(run);
+    digest("activation derivatives", all.into_iter().flatten().map(bytes))
+}
+
+/// What training draws at random.
+fn shuffles() -> Digest {
+    let order = |(seed, epoch)| {
+        let mut order: Vec<u64> = (0..1437).collect();
+        Stream::new(seed, Purpose::Shuffle, epoch).shuffle(&mut order);
+        order
+    };
+    let orders = (0..3).flat_map(|seed| (1..6).map(move |epoch| (seed, epoch))).flat_map(order);
+    digest("shuffles", orders.map(u64::to_le_bytes))
+}
+
 /// Five epochs of 45 batches, shuffled, the last one smaller.
 fn digits(set: &'static KernelSet, pool: ThreadPool) -> nn::Result<Digest> {
     let mut data = Dataset::from_csv(format!("{DATA}/digits.csv.gz"), &CsvOptions::default())?;
@@ -201,7 +228,8 @@ fn digits(set: &'static KernelSet, pool: ThreadPool) -> nn::Result<Digest> {
     let (training, _) = data.split(0.2, 42)?;
     let builder = Model::builder(64).linear(128, Activation::Relu).linear(32, Activation::Tanh);
     let builder = builder.linear(10, Activation::Identity).loss(Loss::SoftmaxCrossEntropy).seed(42);
-    let options = TrainOptions { max_epochs: 5, weight_decay: 1e-3, ..TrainOptions::default() };
+    let optimizer = Sgd { learning_rate: 0.1, weight_decay: 1e-3, ..Sgd::default() }.into();
+    let options = TrainOptions { max_epochs: 5, optimizer, ..TrainOptions::default() };
     train("digits, 225 steps", builder.kernels(set).build()?, options, pool, &training)
 }
 
@@ -215,9 +243,10 @@ fn tumours(set: &'static KernelSet, pool: ThreadPool) -> nn::Result<Digest> {
     train("breast cancer, 200 steps", model, options, pool, &data)
 }
 
-fn train(name: &str, mut model: Model, options: TrainOptions, pool: ThreadPool, data: &Dataset) -> nn::Result<Digest> {
-    let report = Trainer::with_pool(options, pool)?.fit(&mut model, data.features(), data.targets())?;
+fn train(name: &str, model: Model, options: TrainOptions, pool: ThreadPool, data: &Dataset) -> nn::Result<Digest> {
+    let mut trainer = Trainer::with_pool(model, options, pool)?;
+    let report = trainer.fit(data)?;
     let losses: Vec<[u8; 8]> = report.losses().map(bytes).collect();
-    let weights: Vec<[u8; 8]> = model.parameters().flat_map(|p| p.values()).map(bytes).collect();
+    let weights: Vec<[u8; 8]> = trainer.model().parameters().flat_map(|p| p.values()).map(bytes).collect();
     Ok(digest(name, losses.into_iter().chain(weights)))
 }

@@ -1,4 +1,5 @@
 //! What the tests share: random cases, matrices in guarded buffers, exact values and the sweep that judges by them.
+#![forbid(unsafe_code)]
 
 pub mod digest;
 pub mod exact;

@@ -2,7 +2,7 @@
 
 use approx::assert_relative_eq;
 use kernels::testing::for_each_isa;
-use kernels::{Isa, KernelSet, Reduction, reference};
+use kernels::{ClassTargets, Isa, KernelSet, LossOptions, Reduction, reference};
 use tests::random::Random;
 
 /// The unit roundoff of f32.
@@ -50,25 +50,29 @@ fn same_everywhere<R: PartialEq + Copy + std::fmt::Debug>(
     expected.unwrap()
 }
 
-fn scale(reduction: Reduction, rows: usize) -> f64 {
-    if reduction == Reduction::Mean { 1.0 / rows.max(1) as f64 } else { 1.0 }
+fn scale(mean: bool, rows: usize) -> f64 {
+    if mean { 1.0 / rows.max(1) as f64 } else { 1.0 }
+}
+
+fn options<'a>(mean: bool) -> LossOptions<'a> {
+    if mean { LossOptions::default() } else { Reduction::Sum.into() }
 }
 
 #[test]
 fn element_wise_losses() {
     let mut random = Random::new(5);
     for (rows, cols) in SIZES {
-        for reduction in [Reduction::Mean, Reduction::Sum] {
+        for mean in [true, false] {
             for magnitude in [1.0, 30.0, 1e4] {
                 let len = rows * cols;
                 let z = logits(&mut random, len, magnitude);
                 let hard: Vec<f32> = (0..len).map(|_| random.below(2) as f32).collect();
                 let soft: Vec<f32> = (0..len).map(|_| random.unit().abs() as f32).collect();
                 for t in [&hard, &soft] {
-                    let place = format!("{rows}x{cols}, {reduction:?}, logits to {magnitude}");
-                    let scale = scale(reduction, rows);
+                    let place = format!("{rows}x{cols}, mean: {mean}, logits to {magnitude}");
+                    let scale = scale(mean, rows);
 
-                    let (cost, d) = same_everywhere(len, |set, d| set.bce_with_logits(cols, &z, t, reduction, d));
+                    let (cost, d) = same_everywhere(len, |set, d| set.bce_with_logits(cols, &z, t, options(mean), d));
                     let (expected, d_expected) = reference::bce_with_logits(&wide(&z), &wide(t));
                     // Every loss is a sum of non-negative terms but for z t, rounded a few times; the rest is f64.
                     let terms: f64 = z.iter().zip(t).map(|(z, t)| f64::from(z.abs() * (1.0 + t.abs())) + 1.0).sum();
@@ -81,7 +85,7 @@ fn element_wise_losses() {
                         assert!(error <= 10.0 * U * scale * magnitude + TINY, "bce {place}: d[{i}] is {}", d[i]);
                     }
 
-                    let (cost, d) = same_everywhere(len, |set, d| set.mse(cols, &z, t, reduction, d));
+                    let (cost, d) = same_everywhere(len, |set, d| set.mse(cols, &z, t, options(mean), d));
                     let (expected, d_expected) = reference::mse(&wide(&z), &wide(t));
                     assert!((cost - scale * expected).abs() <= 4.0 * U * scale * expected, "mse {place}: {cost}");
                     for i in 0..len {
@@ -98,14 +102,15 @@ fn element_wise_losses() {
 fn softmax_cross_entropy() {
     let mut random = Random::new(6);
     for (rows, cols) in SIZES {
-        for reduction in [Reduction::Mean, Reduction::Sum] {
+        for mean in [true, false] {
             for magnitude in [1.0, 30.0, 1e4] {
                 let z = logits(&mut random, rows * cols, magnitude);
                 let labels: Vec<u32> = (0..rows).map(|_| random.below(cols) as u32).collect();
-                let place = format!("{rows}x{cols}, {reduction:?}, logits to {magnitude}");
-                let scale = scale(reduction, rows);
-                let (cost, d) =
-                    same_everywhere(rows * cols, |set, d| set.softmax_cross_entropy(cols, &z, &labels, reduction, d));
+                let place = format!("{rows}x{cols}, mean: {mean}, logits to {magnitude}");
+                let scale = scale(mean, rows);
+                let (cost, d) = same_everywhere(rows * cols, |set, d| {
+                    set.softmax_cross_entropy(cols, &z, ClassTargets::Indices(&labels), options(mean), d)
+                });
                 let (mut expected, mut cost_bound) = (0.0, 0.0);
                 // An exponential's argument, at most 104 where it counts, is off by half a unit; sums of `cols` terms.
                 let relative = (104.0 + cols as f64 + 16.0) * U;
@@ -138,10 +143,10 @@ fn softmax_cross_entropy() {
 fn a_certain_label_keeps_the_digits_of_its_gradient() {
     for_each_isa(|set| {
         let mut d = [0.0; 2];
-        let cost = set.softmax_cross_entropy(2, &[40.0, 0.0], &[0], Reduction::Sum, &mut d);
+        let cost = set.softmax_cross_entropy(2, &[40.0, 0.0], ClassTargets::Indices(&[0]), options(false), &mut d);
         assert_relative_eq!(cost, (-40f64).exp(), max_relative = 1e-5);
         assert_relative_eq!(f64::from(d[0]), -(-40f64).exp(), max_relative = 1e-5);
-        let cost = set.bce_with_logits(1, &[40.0, -40.0], &[1.0, 0.0], Reduction::Sum, &mut d);
+        let cost = set.bce_with_logits(1, &[40.0, -40.0], &[1.0, 0.0], options(false), &mut d);
         assert_relative_eq!(cost, 2.0 * (-40f64).exp(), max_relative = 1e-5);
         assert_relative_eq!(f64::from(d[0]), -(-40f64).exp(), max_relative = 1e-5);
         assert_relative_eq!(f64::from(d[1]), (-40f64).exp(), max_relative = 1e-5);
@@ -155,27 +160,30 @@ fn losses_are_finite_for_every_finite_logit_and_nan_for_nan() {
         let extremes = [f32::MAX, -f32::MAX, 1e30, -1e-40, 0.0, -0.0, 88.8, -104.0];
         let mut d = [0.0; 8];
         for target in [0.0, 1.0, 0.25] {
-            let cost = set.bce_with_logits(8, &extremes, &[target; 8], Reduction::Mean, &mut d);
+            let cost = set.bce_with_logits(8, &extremes, &[target; 8], options(true), &mut d);
             assert!(cost.is_finite() && d.iter().all(|d| d.is_finite()), "bce to {target} on {isa}: {cost}, {d:?}");
         }
         // Sums of losses beyond f32, and squares.
         let (large, mut d_large) = ([-f32::MAX; 100], [0.0; 100]);
-        let cost = set.bce_with_logits(1, &large, &[1.0; 100], Reduction::Sum, &mut d_large);
+        let cost = set.bce_with_logits(1, &large, &[1.0; 100], options(false), &mut d_large);
         assert_relative_eq!(cost, 100.0 * f64::from(f32::MAX), max_relative = 1e-12);
-        let cost = set.mse(1, &large, &[0.0; 100], Reduction::Sum, &mut d_large);
+        let cost = set.mse(1, &large, &[0.0; 100], options(false), &mut d_large);
         assert_relative_eq!(cost, 50.0 * f64::from(f32::MAX).powi(2), max_relative = 1e-12);
         for label in 0..8 {
-            let cost = set.softmax_cross_entropy(8, &extremes, &[label], Reduction::Mean, &mut d);
+            let cost = set.softmax_cross_entropy(8, &extremes, ClassTargets::Indices(&[label]), options(true), &mut d);
             assert!(d.iter().all(|d| d.is_finite()), "label {label} on {isa}: {d:?}");
             assert!(cost.is_finite(), "label {label} on {isa}: {cost}");
         }
         for bad in 0..8 {
             let mut z = [0.5; 8];
             z[bad] = f32::NAN;
-            assert!(set.bce_with_logits(8, &z, &[1.0; 8], Reduction::Mean, &mut d).is_nan(), "{bad} on {isa}");
+            assert!(set.bce_with_logits(8, &z, &[1.0; 8], options(true), &mut d).is_nan(), "{bad} on {isa}");
             assert!(d[bad].is_nan(), "{bad} on {isa}");
-            assert!(set.mse(8, &z, &[1.0; 8], Reduction::Mean, &mut d).is_nan(), "{bad} on {isa}");
-            assert!(set.softmax_cross_entropy(8, &z, &[3], Reduction::Mean, &mut d).is_nan(), "{bad} on {isa}");
+            assert!(set.mse(8, &z, &[1.0; 8], options(true), &mut d).is_nan(), "{bad} on {isa}");
+            assert!(
+                set.softmax_cross_entropy(8, &z, ClassTargets::Indices(&[3]), options(true), &mut d).is_nan(),
+                "{bad} on {isa}"
+            );
             assert!(d.iter().all(|d| d.is_nan()), "{bad} on {isa}: {d:?}");
         }
     });
@@ -268,11 +276,11 @@ fn the_portable_set_is_what_the_others_are_compared_with() {
 #[test]
 #[should_panic(expected = "softmax_cross_entropy: label 3 of row 1 with 3 classes")]
 fn labels_out_of_range_are_refused() {
-    KernelSet::best().softmax_cross_entropy(3, &[0.0; 6], &[2, 3], Reduction::Mean, &mut [0.0; 6]);
+    KernelSet::best().softmax_cross_entropy(3, &[0.0; 6], ClassTargets::Indices(&[2, 3]), options(true), &mut [0.0; 6]);
 }
 
 #[test]
 #[should_panic(expected = "mse: 7 elements are not whole rows of 3")]
 fn ragged_rows_are_refused() {
-    KernelSet::best().mse(3, &[0.0; 7], &[0.0; 7], Reduction::Mean, &mut [0.0; 7]);
+    KernelSet::best().mse(3, &[0.0; 7], &[0.0; 7], options(true), &mut [0.0; 7]);
 }

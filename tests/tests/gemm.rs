@@ -134,6 +134,95 @@ fn an_epilogue_is_what_separate_passes_give() {
     });
 }
 
+/// The bits of a packed B are those of a plain one, whatever its strides and the threads; dot products along K apart,
+/// which have another order.
+fn packed_operands<T: Float>(set: &KernelSet) {
+    let mut random = Random::new(5);
+    let pool = ThreadPool::with_work_per_thread(3, 1).unwrap();
+    for index in 0..CASES / 10 {
+        let shape = GemmCase::<T>::random_shape(&mut random);
+        let case = GemmCase::<T>::of_shape((shape.0.max(2), shape.1.max(2), shape.2), &mut random);
+        let epilogue = case.random_epilogue(&mut random);
+        let expected = case.run(set, epilogue);
+        let mut packed = set.pack_b(case.a.view());
+        if index % 2 == 0 {
+            packed = set.pack_b(case.b.view());
+        } else if (packed.rows(), packed.cols()) == (case.b.view().rows(), case.b.view().cols()) {
+            packed.repack(case.b.view());
+        } else {
+            continue;
+        }
+        for threads in [Threads::AtMost(1), Threads::Auto] {
+            let mut c = case.c.clone();
+            let options = GemmOptions { epilogue, threads };
+            pool.install(|| set.gemm_packed(case.alpha, case.a.view(), &packed, case.beta, c.view_mut(), &options));
+            let name = set.isa();
+            assert!(c.bits() == expected.bits(), "case {index} on {name}: {}, {threads:?}", case.description);
+        }
+    }
+}
+
+#[test]
+fn packed_operands_do_not_show() {
+    for_each_isa(|set| {
+        packed_operands::<f32>(set);
+        packed_operands::<f64>(set);
+    });
+}
+
+#[test]
+fn operands_packed_for_another_isa_or_shape_are_refused() {
+    let portable = KernelSet::for_isa(Isa::Portable).unwrap();
+    let data = [1.0f32; 6];
+    let view = MatRef::from_row_major(&data, 2, 3);
+    let mut packed = portable.pack_b(view);
+    for set in KernelSet::available().filter(|set| set.isa() != Isa::Portable) {
+        let a = MatRef::from_row_major(&data[..2], 1, 2);
+        let mut c = [0.0f32; 3];
+        let c = MatMut::from_row_major(&mut c, 1, 3);
+        let call = AssertUnwindSafe(|| set.gemm_packed(1.0, a, &packed, 0.0, c, &GemmOptions::default()));
+        let message = *catch_unwind(call).unwrap_err().downcast::<String>().unwrap();
+        assert!(message.contains("portable") && message.contains(set.isa().name()), "{message}");
+    }
+    let message = catch_unwind(AssertUnwindSafe(|| packed.repack(view.t()))).unwrap_err();
+    assert!(message.downcast::<String>().unwrap().contains("3x2 in place of 2x3"));
+}
+
+#[test]
+fn column_sums_are_those_of_the_finished_product() {
+    for_each_isa(|set| {
+        let mut random = Random::new(6);
+        let pool = ThreadPool::with_work_per_thread(3, 1).unwrap();
+        for shape in [(1, 1, 1), (5, 7, 3), (64, 128, 10), (37, 41, 600), (256, 10, 20), (257, 33, 5), (40, 300, 530)] {
+            for c_layout in [Layout::RowMajor, Layout::RowPadded, Layout::ColMajor, Layout::General] {
+                for a_layout in [Layout::RowMajor, Layout::ColMajor] {
+                    let case =
+                        GemmCase::<f32>::with_layouts(shape, (a_layout, Layout::RowMajor, c_layout), &mut random);
+                    let epilogue = case.random_epilogue(&mut random);
+                    let product = case.run(set, epilogue);
+                    let (m, n, _) = shape;
+                    let dense: Vec<f32> = (0..m * n).map(|at| product.get(at / n, at % n)).collect();
+                    let mut expected = vec![f32::NAN; n];
+                    set.column_sums(n, &dense, &mut expected);
+                    for threads in [Threads::AtMost(1), Threads::Auto] {
+                        let (mut c, mut sums) = (case.c.clone(), vec![f32::NAN; n]);
+                        let options = GemmOptions { epilogue, threads };
+                        let (a, b) = (case.a.view(), case.b.view());
+                        pool.install(|| {
+                            let c = c.view_mut();
+                            set.gemm_with_column_sums(case.alpha, a, b, case.beta, c, &mut sums, &options);
+                        });
+                        let place = format!("{} on {}, {threads:?}", case.description, set.isa());
+                        assert!(c.bits() == product.bits(), "{place}");
+                        let bits = |sums: &[f32]| sums.iter().map(|sum| sum.to_bits()).collect::<Vec<_>>();
+                        assert_eq!(bits(&sums), bits(&expected), "{place}");
+                    }
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn nan_and_infinity_reach_c() {
     for_each_isa(|set| {

@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::ci::Step;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kernels::{Function, Isa};
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -17,10 +18,36 @@ pub(crate) struct Flags {
 pub(crate) enum Command {
     /// Measure the kernels against plain loops and other libraries, each answer checked first
     Bench(Bench),
+    /// Check all that must pass before a merge, and show what ran on which instruction set
+    Ci(Ci),
     /// Compute the golden digests, which are the same on every machine, and compare them with the committed ones
     Digest(Digest),
+    /// Train for many steps and see that memory and speed stay level
+    Soak(Soak),
     /// Run the element-wise functions over all 2^32 inputs and judge each result against f64
     Sweep(Sweep),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ci {
+    /// Only these steps, in their usual order [default: all]
+    #[arg(value_enum, value_name = "STEP")]
+    pub(crate) steps: Vec<Step>,
+
+    /// Go on after a step that fails
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Soak {
+    /// How many, rounded up to whole epochs of 1000, at least 10 of them
+    #[arg(long, value_name = "N", default_value = "1000000")]
+    pub(crate) steps: usize,
+
+    /// Threads; 0 is one for each core
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) threads: usize,
 }
 
 #[derive(Debug, Args)]

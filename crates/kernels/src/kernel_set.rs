@@ -1,8 +1,9 @@
 //! The table of kernels of one instruction set: how the rest of the crate, and a caller, reaches them.
 
 use crate::activation::{self, Activation};
-use crate::fused::{self, Reduction};
-use crate::gemm::{self, Element, GemmOptions, MatMut, MatRef};
+use crate::fused::{self, Axis, Descent, Examples, LogisticModel, LogisticSums, Moments, Norm};
+use crate::fused::{ClassTargets, Elements, Logits, Weighting};
+use crate::gemm::{self, MatRef};
 use crate::isa::Isa;
 use crate::math::{self, Function, Unary};
 use crate::reduce;
@@ -33,19 +34,32 @@ pub struct KernelSet {
     dot: fn(&[f32], &[f32]) -> f32,
     sum_squares_f64: fn(&[f32]) -> f64,
     max: fn(&[f32]) -> f32,
-    column_sums: fn(usize, &[f32], &mut [f32]),
-    softmax: fn(usize, &[f32], &mut [f32]),
-    mse: fn(&[f32], &[f32], f32, &mut [f32]) -> f64,
-    bce: fn(&[f32], &[f32], f32, &mut [f32]) -> f64,
-    cross_entropy: CrossEntropy,
+    pub(crate) column_sums: fn(MatRef<'_, f32>, &mut [f32]),
     updates: updates::Updates,
-    pub(crate) gemm_f32: fn(gemm::Problem<'_, f32>),
-    pub(crate) gemm_f64: fn(gemm::Problem<'_, f64>),
+    pub(crate) softmax: fn(usize, &[f32], &mut [f32]),
+    pub(crate) softmax_in_place: fn(usize, &mut [f32]),
+    pub(crate) log_softmax: fn(usize, &[f32], &mut [f32]),
+    pub(crate) log_softmax_in_place: fn(usize, &mut [f32]),
+    pub(crate) logsumexp: fn(usize, &[f32], &mut [f32]),
+    pub(crate) mse: fn(Elements<'_>, &mut Weighting<'_>) -> f64,
+    pub(crate) huber: fn(Elements<'_>, f32, &mut Weighting<'_>) -> f64,
+    pub(crate) bce: fn(Elements<'_>, &fused::bce::Targets<'_>, &mut Weighting<'_>) -> f64,
+    pub(crate) cross_entropy: fn(Logits<'_>, ClassTargets<'_>, f32, &mut Weighting<'_>) -> f64,
+    pub(crate) logistic_descent: fn(&Examples<'_>, Descent, LogisticModel<'_>, &mut LogisticSums) -> usize,
+    pub(crate) moments: fn(Axis, usize, &[f32], f32, Moments<'_>),
+    pub(crate) normalise: fn(&Norm<'_>, &[f32], &mut [f32]),
+    pub(crate) normalise_backward_params: NormBackwardParams,
+    pub(crate) normalise_backward_input: NormBackwardInput,
+    pub(crate) gemm_f32: fn(&mut gemm::Problem<'_, f32>),
+    pub(crate) gemm_f64: fn(&mut gemm::Problem<'_, f64>),
+    pub(crate) pack_f32: gemm::Prepack<f32>,
+    pub(crate) pack_f64: gemm::Prepack<f64>,
 }
 
 type Map = fn(&[f32], &mut [f32]);
 type MapInPlace = fn(&mut [f32]);
-type CrossEntropy = fn(usize, &[f32], &[u32], f32, &mut [f32]) -> f64;
+type NormBackwardParams = fn(&Norm<'_>, &[f32], &[f32], &mut [f32], &mut [f32]);
+type NormBackwardInput = fn(&Norm<'_>, &[f32], &[f32], &[f32], &mut [f32]);
 
 /// Functions of the table, each its generic kernel inside the features of S.
 macro_rules! entries {
@@ -66,12 +80,26 @@ entries! {
     dot(x: &[f32], y: &[f32]) -> f32 = reduce::dot;
     sum_squares_f64(x: &[f32]) -> f64 = reduce::sum_squares_f64;
     max(x: &[f32]) -> f32 = reduce::max;
-    column_sums(cols: usize, x: &[f32], out: &mut [f32]) = reduce::column_sums;
+    column_sums(x: MatRef<'_, f32>, out: &mut [f32]) = reduce::column_sums;
     softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::softmax;
-    mse(y: &[f32], target: &[f32], scale: f32, d: &mut [f32]) -> f64 = fused::mse::mse;
-    bce(z: &[f32], target: &[f32], scale: f32, d: &mut [f32]) -> f64 = fused::bce::bce;
-    cross_entropy(cols: usize, z: &[f32], labels: &[u32], scale: f32, d: &mut [f32]) -> f64
+    softmax_in_place(cols: usize, x: &mut [f32]) = fused::softmax::softmax_in_place;
+    log_softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::log_softmax;
+    log_softmax_in_place(cols: usize, x: &mut [f32]) = fused::softmax::log_softmax_in_place;
+    logsumexp(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::logsumexp;
+    mse(elements: Elements<'_>, weighting: &mut Weighting<'_>) -> f64 = fused::mse::mse;
+    huber(elements: Elements<'_>, delta: f32, weighting: &mut Weighting<'_>) -> f64 = fused::huber::huber;
+    bce(elements: Elements<'_>, targets: &fused::bce::Targets<'_>, weighting: &mut Weighting<'_>) -> f64
+        = fused::bce::bce;
+    cross_entropy(logits: Logits<'_>, targets: ClassTargets<'_>, smoothing: f32, weighting: &mut Weighting<'_>) -> f64
         = fused::cross_entropy::cross_entropy;
+    logistic_descent(examples: &Examples<'_>, descent: Descent, model: LogisticModel<'_>, sums: &mut LogisticSums) -> usize
+        = fused::logistic::logistic_descent;
+    moments(axis: Axis, cols: usize, x: &[f32], eps: f32, moments: Moments<'_>) = fused::norm::moments;
+    normalise(norm: &Norm<'_>, x: &[f32], y: &mut [f32]) = fused::norm::normalise;
+    normalise_backward_params(norm: &Norm<'_>, x: &[f32], d_y: &[f32], d_weight: &mut [f32], d_bias: &mut [f32])
+        = fused::norm::backward_params;
+    normalise_backward_input(norm: &Norm<'_>, x: &[f32], d_weight: &[f32], d_bias: &[f32], d: &mut [f32])
+        = fused::norm::backward_input;
     leaky_relu(slope: f32, x: &[f32], out: &mut [f32]) = math::leaky_relu::map;
     leaky_relu_in_place(slope: f32, x: &mut [f32]) = math::leaky_relu::map_in_place;
     activation_backward(activation: Activation, kept: &[f32], d: &mut [f32]) = activation::backward;
@@ -153,12 +181,24 @@ const fn table<S: Simd>() -> KernelSet {
         max: max::<S>,
         column_sums: column_sums::<S>,
         softmax: softmax::<S>,
+        softmax_in_place: softmax_in_place::<S>,
+        log_softmax: log_softmax::<S>,
+        log_softmax_in_place: log_softmax_in_place::<S>,
+        logsumexp: logsumexp::<S>,
         mse: mse::<S>,
+        huber: huber::<S>,
         bce: bce::<S>,
         cross_entropy: cross_entropy::<S>,
         updates: updates::table::<S>(),
+        logistic_descent: logistic_descent::<S>,
+        moments: moments::<S>,
+        normalise: normalise::<S>,
+        normalise_backward_params: normalise_backward_params::<S>,
+        normalise_backward_input: normalise_backward_input::<S>,
         gemm_f32: gemm::serial::<S, f32>,
         gemm_f64: gemm::serial::<S, f64>,
+        pack_f32: gemm::prepack::<S, f32>,
+        pack_f64: gemm::prepack::<S, f64>,
     }
 }
 
@@ -340,105 +380,9 @@ impl KernelSet {
     /// Unless `x` holds whole rows and `out` has `cols` elements; if `cols` is 0.
     #[track_caller]
     pub fn column_sums(&self, cols: usize, x: &[f32], out: &mut [f32]) {
-        whole_rows("column_sums", cols, x.len());
+        let rows = whole_rows("column_sums", cols, x.len());
         same_length("column_sums", ("cols", cols), ("out", out.len()));
-        (self.column_sums)(cols, x, out);
-    }
-
-    /// Softmax of each row of `cols` elements. A row with a NaN, or with infinity, gives NaN.
-    ///
-    /// # Panics
-    /// Unless `x` holds whole rows and `out` as many elements; if `cols` is 0.
-    #[track_caller]
-    pub fn softmax(&self, cols: usize, x: &[f32], out: &mut [f32]) {
-        whole_rows("softmax", cols, x.len());
-        same_length("softmax", ("x", x.len()), ("out", out.len()));
-        (self.softmax)(cols, x, out);
-    }
-
-    /// Squared error `L = ½ Σ_j (y_j − t_j)²` for each row of `cols` elements: returns the cost and writes its gradient,
-    /// `y − t` times the reduction's factor.
-    ///
-    /// # Panics
-    /// Unless all slices have the same length, in whole rows; if `cols` is 0.
-    #[track_caller]
-    pub fn mse(
-        &self,
-        cols: usize,
-        prediction: &[f32],
-        target: &[f32],
-        reduction: Reduction,
-        d_prediction: &mut [f32],
-    ) -> f64 {
-        let rows = whole_rows("mse", cols, prediction.len());
-        same_length("mse", ("prediction", prediction.len()), ("target", target.len()));
-        same_length("mse", ("prediction", prediction.len()), ("d_prediction", d_prediction.len()));
-        let scale = reduction.scale(rows);
-        scale * (self.mse)(prediction, target, scale as f32, d_prediction)
-    }
-
-    /// Binary cross-entropy `L = Σ_j max(z,0) − z t + ln(1 + e^−|z|)` for each row of `cols` logits: returns the cost
-    /// and writes its gradient, `σ(z) − t` without cancellation times the reduction's factor.
-    ///
-    /// # Panics
-    /// Unless all slices have the same length, in whole rows; if `cols` is 0.
-    #[track_caller]
-    pub fn bce_with_logits(
-        &self,
-        cols: usize,
-        logits: &[f32],
-        target: &[f32],
-        reduction: Reduction,
-        d_logits: &mut [f32],
-    ) -> f64 {
-        let rows = whole_rows("bce_with_logits", cols, logits.len());
-        same_length("bce_with_logits", ("logits", logits.len()), ("target", target.len()));
-        same_length("bce_with_logits", ("logits", logits.len()), ("d_logits", d_logits.len()));
-        let scale = reduction.scale(rows);
-        scale * (self.bce)(logits, target, scale as f32, d_logits)
-    }
-
-    /// Softmax cross-entropy `L = ln Σ_k e^z_k − z_label` for each row of `cols` logits: returns the cost and writes its
-    /// gradient, `softmax(z) − onehot(label)` times the reduction's factor.
-    ///
-    /// # Panics
-    /// Unless `logits` and `d_logits` have the same length, in whole rows, with a label below `cols` for each; if `cols`
-    /// is 0 or above 2^24.
-    #[track_caller]
-    pub fn softmax_cross_entropy(
-        &self,
-        cols: usize,
-        logits: &[f32],
-        labels: &[u32],
-        reduction: Reduction,
-        d_logits: &mut [f32],
-    ) -> f64 {
-        let rows = whole_rows("softmax_cross_entropy", cols, logits.len());
-        assert!(cols <= 1 << 24, "softmax_cross_entropy: {cols} classes, at most 2^24");
-        same_length("softmax_cross_entropy", ("rows", rows), ("labels", labels.len()));
-        same_length("softmax_cross_entropy", ("logits", logits.len()), ("d_logits", d_logits.len()));
-        if let Some((row, label)) = labels.iter().enumerate().find(|&(_, &label)| label as usize >= cols) {
-            panic!("softmax_cross_entropy: label {label} of row {row} with {cols} classes");
-        }
-        let scale = reduction.scale(rows);
-        scale * (self.cross_entropy)(cols, logits, labels, scale as f32, d_logits)
-    }
-
-    /// [`gemm`](crate::gemm()) with this set.
-    ///
-    /// # Panics
-    /// If the shapes do not fit: A m×k, B k×n, C m×n, a bias of n values, what a derivative is taken from m×n.
-    #[track_caller]
-    pub fn gemm<T: Element>(
-        &self,
-        alpha: T,
-        a: MatRef<'_, T>,
-        b: MatRef<'_, T>,
-        beta: T,
-        c: MatMut<'_, T>,
-        options: &GemmOptions<'_, T>,
-    ) {
-        T::gemm(self, alpha, a, b, beta, c, options);
+        (self.column_sums)(MatRef::from_row_major(x, rows, cols), out);
     }
 }
 
@@ -462,13 +406,13 @@ impl std::fmt::Debug for KernelSet {
 }
 
 #[track_caller]
-fn same_length(what: &str, (one, len): (&str, usize), (other, other_len): (&str, usize)) {
+pub(crate) fn same_length(what: &str, (one, len): (&str, usize), (other, other_len): (&str, usize)) {
     assert!(len == other_len, "{what}: {len} for {one}, {other_len} for {other}");
 }
 
 /// How many rows of `cols` elements there are.
 #[track_caller]
-fn whole_rows(what: &str, cols: usize, len: usize) -> usize {
+pub(crate) fn whole_rows(what: &str, cols: usize, len: usize) -> usize {
     assert!(cols > 0 && len.is_multiple_of(cols), "{what}: {len} elements are not whole rows of {cols}");
     len / cols
 }

@@ -27,7 +27,7 @@
 //! |---|---|---|
 //! | a matrix product | [`gemm()`], [`sgemm`], [`dgemm`] | [`MatRef`], [`MatMut`], [`GemmOptions`] |
 //! | a function of each element | [`math`] | |
-//! | a loss and its gradient, softmax, an update | [`fused`] | [`Reduction`] |
+//! | a loss and its gradient, softmax, an update | [`fused`] | [`LossOptions`], [`ClassTargets`] |
 //! | a sum, a maximum, column sums | [`KernelSet`] | |
 //!
 //! All but the last run on the best instruction set of the CPU, found at the first call; the environment variable
@@ -58,8 +58,8 @@ pub mod testing;
 mod threads;
 
 pub use activation::{Activation, Kept};
-pub use fused::Reduction;
-pub use gemm::{Element, Epilogue, GemmOptions, MatMut, MatRef, Threads, dgemm, gemm, sgemm};
+pub use fused::{Axis, ClassTargets, LossOptions, Moments, Norm, Reduction};
+pub use gemm::{Element, Epilogue, GemmOptions, MatMut, MatRef, PackedB, Threads, dgemm, gemm, sgemm};
 pub use isa::{Isa, UnknownIsa};
 pub use kernel_set::{IsaUnavailable, KernelSet};
 pub use math::Function;

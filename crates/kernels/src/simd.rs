@@ -121,6 +121,18 @@ pub(crate) trait Float:
         }
     }
 
+    /// Asks for the cache line at `at` to be brought near. Any pointer may be given.
+    #[inline(always)]
+    fn prefetch(_: Self::Simd, at: *const Self::Scalar) {
+        let _ = at;
+        // SAFETY: a prefetch is a hint that faults nowhere.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(at.cast());
+        }
+    }
+
     /// # Panics
     /// If `lanes > LANES`.
     fn tail(s: Self::Simd, lanes: usize) -> Self::Tail;
@@ -201,6 +213,21 @@ pub(crate) trait Float:
         let to = &mut to[..Self::LANES];
         // SAFETY: the slice has LANES elements.
         unsafe { self.store_ptr(to.as_mut_ptr()) }
+    }
+
+    /// Transposes `LANES` rows of `LANES` elements, which begin `from_stride` and `to_stride` elements apart.
+    #[inline(always)]
+    fn transpose_block(
+        s: Self::Simd,
+        from: &[Self::Scalar],
+        from_stride: usize,
+        to: &mut [Self::Scalar],
+        to_stride: usize,
+    ) {
+        let extent = |stride: usize| stride.saturating_mul(Self::LANES - 1).saturating_add(Self::LANES);
+        assert!(extent(from_stride) <= from.len() && extent(to_stride) <= to.len());
+        // SAFETY: both slices hold all rows, as was just checked, and being borrowed apart they share no memory.
+        unsafe { Self::transpose(s, from.as_ptr(), from_stride as isize, to.as_mut_ptr(), to_stride as isize) }
     }
 
     /// The whole slice, at most `LANES` elements, the other lanes 0.

@@ -1,66 +1,177 @@
-//! `softmax(z)_j = e^(z_j - max z) / Σ_k e^(z_k - max z)`, row by row. A row of at most 16 stays in registers.
+//! `softmax(z)_j = e^(z_j - m) / (1 + R)`, its logarithm `(z_j - m) - ln(1 + R)`, and `logsumexp(z) = m + ln(1 + R)`, row
+//! by row, with m and R as [`rows`](super::rows) has them.
 
-use crate::math::exp::exp;
-use crate::reduce::{ACCUMULATORS, combine, lane_numbers, load_padded, max_of_numbers, pad};
+use super::rows::{self, Columns, GROUP, Lanes, NARROW};
+use crate::math::log1p;
+use crate::reduce::max_of_numbers;
 use crate::simd::{Float, Simd};
 
 #[inline(always)]
 pub(crate) fn softmax<S: Simd>(s: S, cols: usize, x: &[f32], out: &mut [f32]) {
-    for (x, out) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)) {
-        if cols <= S::F32::LANES {
-            let (_, e) = exponentials_narrow(s, x);
-            (e * S::F32::splat(s, 1.0 / e.sum_lanes())).store_partial(s, out);
-        } else {
-            let (_, sum) = exponentials(s, x, None, out);
-            scale_row(s, out, 1.0 / sum);
+    if cols <= NARROW {
+        narrow_softmax(s, cols, Rows::Apart(x, out));
+    } else {
+        for (z, out) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)) {
+            let max = max_of_numbers(s, z);
+            let rest = rows::long_exponentials(s, max, z, out);
+            scale_row(s, out, inverse(s, max, rest));
         }
     }
 }
 
-/// The largest element of a row of at most 16, passing over NaN, and `e^(z - max)`: 0 in the lanes past the end.
 #[inline(always)]
-pub(crate) fn exponentials_narrow<S: Simd>(s: S, z: &[f32]) -> (f32, S::F32) {
-    let (len, z) = (z.len(), S::F32::load_partial(s, z));
-    let max = pad(s, z, len, f32::NEG_INFINITY).max_lanes();
-    // e^0 past the end, as a result that underflows would cost far more on some CPUs.
-    let e = exp(pad(s, z - S::F32::splat(s, max), len, 0.0));
-    (max, pad(s, e, len, 0.0))
-}
-
-/// Writes `e^(z - max)`; returns the largest element and the sum of what was written without that of `skipped`, in the
-/// order of [`sum`](crate::reduce).
-#[inline(always)]
-pub(crate) fn exponentials<S: Simd>(s: S, z: &[f32], skipped: Option<u32>, out: &mut [f32]) -> (f32, f32) {
-    let lanes = S::F32::LANES;
-    let largest = max_of_numbers(s, z);
-    let max = S::F32::splat(s, largest);
-    let mut acc = [S::F32::splat(s, 0.0); ACCUMULATORS];
-    let block = ACCUMULATORS * lanes;
-    for (first, (z, out)) in (0..).step_by(block).zip(z.chunks(block).zip(out.chunks_mut(block))) {
-        let vectors = z.chunks(lanes).zip(out.chunks_mut(lanes));
-        for ((acc, at), (z, out)) in acc.iter_mut().zip((first..).step_by(lanes)).zip(vectors) {
-            let e = if out.len() == lanes {
-                let e = exp(S::F32::load(s, z) - max);
-                e.store(out);
-                e
-            } else {
-                let e = exp(load_padded(s, z, largest) - max);
-                e.store_partial(s, out);
-                pad(s, e, out.len(), 0.0)
-            };
-            *acc = *acc + without(s, e, at, skipped);
+pub(crate) fn softmax_in_place<S: Simd>(s: S, cols: usize, x: &mut [f32]) {
+    if cols <= NARROW {
+        narrow_softmax(s, cols, Rows::InPlace(x));
+    } else {
+        for row in x.chunks_exact_mut(cols) {
+            let max = max_of_numbers(s, row);
+            let rest = rows::long_exponentials_in_place(s, max, row);
+            scale_row(s, row, inverse(s, max, rest));
         }
     }
-    (largest, combine(acc).sum_lanes())
 }
 
-/// `e` with 0 in the lane of element `skipped`, if that is one of the 16 from `first` on.
 #[inline(always)]
-fn without<S: Simd>(s: S, e: S::F32, first: usize, skipped: Option<u32>) -> S::F32 {
-    let Some(skipped) = skipped else { return e };
-    // Its lane, or a number that is none.
-    let lane = S::F32::splat(s, skipped.wrapping_sub(first as u32) as f32);
-    S::F32::select(lane_numbers(s).eq(lane), S::F32::splat(s, 0.0), e)
+pub(crate) fn log_softmax<S: Simd>(s: S, cols: usize, x: &[f32], out: &mut [f32]) {
+    if cols <= NARROW {
+        narrow_log_softmax(s, cols, Rows::Apart(x, out));
+    } else {
+        for (z, out) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)) {
+            out.copy_from_slice(z);
+            long_log_softmax(s, out);
+        }
+    }
+}
+
+#[inline(always)]
+pub(crate) fn log_softmax_in_place<S: Simd>(s: S, cols: usize, x: &mut [f32]) {
+    if cols <= NARROW {
+        narrow_log_softmax(s, cols, Rows::InPlace(x));
+    } else {
+        for row in x.chunks_exact_mut(cols) {
+            long_log_softmax(s, row);
+        }
+    }
+}
+
+#[inline(always)]
+pub(crate) fn logsumexp<S: Simd>(s: S, cols: usize, x: &[f32], out: &mut [f32]) {
+    if cols > NARROW {
+        for (z, out) in x.chunks_exact(cols).zip(out) {
+            let max = max_of_numbers(s, z);
+            let rest = S::F32::splat(s, rows::long_rest(s, max, z));
+            (S::F32::splat(s, max) + log1p::finite(rest)).store_partial(s, std::slice::from_mut(out));
+        }
+        return;
+    }
+    let mut columns = Columns::<{ NARROW / GROUP }>::new();
+    for (x, out) in x.chunks(GROUP * cols).zip(out.chunks_mut(GROUP)) {
+        columns.load(s, cols, out.len(), x);
+        let columns = &mut columns.columns()[..cols];
+        let max = rows::largest(s, columns);
+        let rest = rows::exponentials::<S, false>(s, max, columns);
+        (max + log1p::finite(rest)).store_partial(s, out);
+    }
+}
+
+/// Rows to read and where to write what becomes of them.
+enum Rows<'a> {
+    Apart(&'a [f32], &'a mut [f32]),
+    InPlace(&'a mut [f32]),
+}
+
+impl Rows<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Rows::Apart(x, _) => x.len(),
+            Rows::InPlace(x) => x.len(),
+        }
+    }
+
+    fn input(&self) -> &[f32] {
+        match self {
+            Rows::Apart(x, _) => x,
+            Rows::InPlace(x) => x,
+        }
+    }
+
+    fn output(&mut self) -> &mut [f32] {
+        match self {
+            Rows::Apart(_, out) => out,
+            Rows::InPlace(x) => x,
+        }
+    }
+}
+
+#[inline(always)]
+fn narrow_softmax<S: Simd>(s: S, cols: usize, rows: Rows<'_>) {
+    each_group(
+        s,
+        cols,
+        rows,
+        #[inline(always)]
+        |columns| {
+            let max = rows::largest(s, columns);
+            let rest = rows::exponentials::<S, true>(s, max, columns);
+            rows::quotient(S::F32::splat(s, 1.0), max, rest)
+        },
+    );
+}
+
+#[inline(always)]
+fn narrow_log_softmax<S: Simd>(s: S, cols: usize, rows: Rows<'_>) {
+    each_group(
+        s,
+        cols,
+        rows,
+        #[inline(always)]
+        |columns| {
+            let max = rows::largest(s, columns);
+            let log = log1p::finite(rows::exponentials::<S, false>(s, max, columns));
+            for z in columns {
+                (S::F32::load(s, z) - max - log).store(z);
+            }
+            S::F32::splat(s, 1.0)
+        },
+    );
+}
+
+/// Puts `f` on the columns of each 16 narrow rows; what it returns multiplies the rows it leaves there.
+#[inline(always)]
+fn each_group<S: Simd>(s: S, cols: usize, rows: Rows<'_>, f: impl Fn(&mut [Lanes]) -> S::F32) {
+    if cols <= GROUP { blocks::<S, 1>(s, cols, rows, f) } else { blocks::<S, 4>(s, cols, rows, f) }
+}
+
+#[inline(always)]
+fn blocks<S: Simd, const BLOCKS: usize>(s: S, cols: usize, mut rows: Rows<'_>, f: impl Fn(&mut [Lanes]) -> S::F32) {
+    let mut columns = Columns::<BLOCKS>::new();
+    let mut factors = Lanes::default();
+    let len = rows.len();
+    for from in (0..len).step_by(GROUP * cols) {
+        let to = len.min(from + GROUP * cols);
+        columns.load(s, cols, (to - from) / cols, &rows.input()[from..]);
+        f(&mut columns.columns()[..cols]).store(&mut factors);
+        columns.store(s, cols, &factors, &mut rows.output()[from..to]);
+    }
+}
+
+#[inline(always)]
+fn long_log_softmax<S: Simd>(s: S, row: &mut [f32]) {
+    let max = max_of_numbers(s, row);
+    let log = log1p::finite(S::F32::splat(s, rows::long_rest(s, max, row)));
+    let max = S::F32::splat(s, max);
+    for row in row.chunks_mut(S::F32::LANES) {
+        (S::F32::load_partial(s, row) - max - log).store_partial(s, row);
+    }
+}
+
+/// `1 / (1 + R)`
+#[inline(always)]
+fn inverse<S: Simd>(s: S, max: f32, rest: f32) -> f32 {
+    let mut lanes = Lanes::default();
+    rows::quotient(S::F32::splat(s, 1.0), S::F32::splat(s, max), S::F32::splat(s, rest)).store(&mut lanes);
+    lanes[0]
 }
 
 #[inline(always)]

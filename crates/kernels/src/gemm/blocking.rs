@@ -25,9 +25,11 @@ pub(crate) fn n_block(kc: usize, nr: usize, element_bytes: usize) -> usize {
 
 /// Cuts `len` into as few pieces of at most `max` as possible, none more than one longer than another: (start,
 /// length) of each. 64 rows by 14 are 13 + 13 + 13 + 13 + 12, not four times 14 and a short 8.
+#[inline]
 pub(crate) fn even_pieces(len: usize, max: usize) -> impl Iterator<Item = (usize, usize)> {
-    let pieces = len.div_ceil(max);
-    let (short, longer) = (len.checked_div(pieces).unwrap_or(0), len.checked_rem(pieces).unwrap_or(0));
+    // Most are one piece: no division for them.
+    let pieces = if len <= max { usize::from(len > 0) } else { len.div_ceil(max) };
+    let (short, longer) = if pieces <= 1 { (len, 0) } else { (len / pieces, len % pieces) };
     (0..pieces).map(move |i| (i * short + i.min(longer), short + usize::from(i < longer)))
 }
 

@@ -55,6 +55,24 @@ impl<'a, T: Arithmetic> TileEpilogue<'a, T> {
         }
     }
 
+    /// Applies it to the part of C from (row, col) on, whose rows are contiguous.
+    #[inline(always)]
+    pub(crate) fn apply_to_part<S: Simd>(self, s: S, row: usize, col: usize, part: MatMut<'_, T>) {
+        if !matches!(self, TileEpilogue::None) {
+            self.apply_out_of_line(s, row, col, part);
+        }
+    }
+
+    /// A function of its own, so that the loops that call it keep their registers.
+    #[inline(never)]
+    fn apply_out_of_line<S: Simd>(self, s: S, row: usize, col: usize, part: MatMut<'_, T>) {
+        let epilogue = self.part(row, col, part.rows(), part.cols());
+        s.run(
+            #[inline(always)]
+            |s| epilogue.apply(s, part),
+        );
+    }
+
     /// Applies it to a tile of C whose rows are contiguous.
     #[inline(always)]
     pub(crate) fn apply<S: Simd>(self, s: S, tile: MatMut<'_, T>) {
