@@ -24,10 +24,11 @@ pub(crate) fn expm1<V: Float32>(x: V) -> V {
     let high = n.neg_mul_add(x.constant(LN2_HIGH), clamped);
     let r = n.neg_mul_add(x.constant(LN2_LOW), high);
     let r_low = n.neg_mul_add(x.constant(LN2_LOW), high - r);
-    let difference = one - (zero - x.constant(LARGE).min(n)).pow2();
+    let power = (zero - x.constant(LARGE).min(n)).pow2();
+    let difference = one - power;
     let sum = difference + r;
-    // |difference| >= |r| or difference = 0, so this is the exact error of the sum.
-    let error = (difference - sum) + r;
+    // |difference| >= |r| or difference = 0, so these are the exact errors of both.
+    let error = ((difference - sum) + r) + ((one - difference) - power);
     let tail = polynomial(r, &P).mul_add(r * r, error + r_low);
     (sum + tail).scale_by_pow2(n).copysign(x)
 }
