@@ -42,6 +42,8 @@ pub enum Role {
     Peer,
     /// Another library, not in Rust.
     Foreign,
+    /// A copy of as many bytes as are read and written: what memory allows.
+    Copy,
 }
 
 /// One way to compute a kind of task.

@@ -10,6 +10,8 @@ mod openblas;
 #[cfg(feature = "peers")]
 mod rten;
 mod versions;
+#[cfg(feature = "peers")]
+mod wide;
 
 use crate::engines::{GemmEngine, MapEngine, Setup};
 use kernels::{Function, Isa};
@@ -49,13 +51,13 @@ impl Peers for f64 {
 }
 
 /// Other libraries' versions of a function; those that can be told use no more than `isa`.
-pub(crate) fn map(function: Function, isa: Isa) -> Option<MapEngine> {
+pub(crate) fn map(function: Function, isa: Isa) -> Vec<MapEngine> {
     #[cfg(feature = "peers")]
-    return rten::map(function, isa);
+    return rten::map(function, isa).into_iter().chain(wide::map(function)).collect();
     #[cfg(not(feature = "peers"))]
     {
         let _ = (function, isa);
-        None
+        Vec::new()
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::gemm_case::GemmCase;
 use crate::matrix::{Float, Layout};
 use crate::random::Random;
+use kernels::fused::{Adagrad, Adam, RmsProp, Sgd};
 use kernels::{Activation, ClassTargets, Epilogue, Function, GemmOptions, KernelSet, LossOptions, ThreadPool};
 use nn::data::{CsvHeader, CsvOptions, Dataset, Scaler};
 use nn::random::{Purpose, Stream};
@@ -54,6 +55,7 @@ pub fn serial(set: &KernelSet) -> Vec<Digest> {
     digests.push(reductions(set));
     digests.push(derivatives(set));
     digests.push(shuffles());
+    digests.extend(updates(set));
     digests
 }
 
@@ -136,8 +138,52 @@ fn losses(set: &KernelSet) -> Vec<Digest> {
         }),
         run("sgd", &|p| {
             p.copy_from_slice(&t);
-            (0..5).for_each(|_| set.sgd(p, &z, 0.01, 0.1));
+            (0..5).for_each(|_| _ = set.sgd(p, &z, 0.01, 0.1));
             0.0
+        }),
+    ]
+}
+
+type Update<'a> = &'a dyn Fn(&mut [f32], [&mut [f32]; 2], u64);
+
+/// Parameters and states after five steps, and what prepares gradients.
+fn updates(set: &KernelSet) -> Vec<Digest> {
+    let mut random = Random::new(103);
+    let (params, grads) = (random.floats(999, 1.0), random.floats(999, 2.0));
+    let run = |name: &str, update: Update| {
+        let (mut p, mut a, mut b) = (params.clone(), vec![0.0; params.len()], vec![0.0; params.len()]);
+        (1..=5).for_each(|step| update(&mut p, [&mut a, &mut b], step));
+        digest(name, [p, a, b].into_iter().flatten().map(bytes))
+    };
+    let sgd = Sgd { learning_rate: 0.01, momentum: 0.9, weight_decay: 0.1, nesterov: false };
+    let rmsprop = RmsProp { weight_decay: 0.1, ..RmsProp::default() };
+    let adagrad = Adagrad { learning_rate_decay: 0.1, ..Adagrad::default() };
+    vec![
+        run("sgd, momentum", &|p, [b, _], _| {
+            set.sgd_momentum(p, &grads, b, &sgd);
+        }),
+        run("sgd, nesterov", &|p, [b, _], _| {
+            set.sgd_momentum(p, &grads, b, &Sgd { nesterov: true, ..sgd });
+        }),
+        run("adam", &|p, moments, step| {
+            set.adam(p, &grads, moments, step, &Adam { weight_decay: 0.1, ..Adam::default() });
+        }),
+        run("adamw", &|p, moments, step| {
+            set.adam(p, &grads, moments, step, &Adam::adamw());
+        }),
+        run("rmsprop", &|p, [v, _], _| {
+            set.rmsprop(p, &grads, v, &mut [], &rmsprop);
+        }),
+        run("rmsprop, momentum", &|p, [v, b], _| {
+            set.rmsprop(p, &grads, v, b, &RmsProp { momentum: 0.9, ..rmsprop });
+        }),
+        run("adagrad", &|p, [v, _], step| {
+            set.adagrad(p, &grads, v, step, &adagrad);
+        }),
+        run("norm, scale, clip", &|p, _, _| {
+            let norm = set.sum_squares_f64(p).sqrt();
+            set.scale(p, (20.0 / norm) as f32);
+            set.clip(p, 0.9);
         }),
     ]
 }
@@ -182,7 +228,8 @@ fn digits(set: &'static KernelSet, pool: ThreadPool) -> nn::Result<Digest> {
     let (training, _) = data.split(0.2, 42)?;
     let builder = Model::builder(64).linear(128, Activation::Relu).linear(32, Activation::Tanh);
     let builder = builder.linear(10, Activation::Identity).loss(Loss::SoftmaxCrossEntropy).seed(42);
-    let options = TrainOptions { max_epochs: 5, weight_decay: 1e-3, ..TrainOptions::default() };
+    let optimizer = Sgd { learning_rate: 0.1, weight_decay: 1e-3, ..Sgd::default() }.into();
+    let options = TrainOptions { max_epochs: 5, optimizer, ..TrainOptions::default() };
     train("digits, 225 steps", builder.kernels(set).build()?, options, pool, &training)
 }
 
@@ -196,9 +243,10 @@ fn tumours(set: &'static KernelSet, pool: ThreadPool) -> nn::Result<Digest> {
     train("breast cancer, 200 steps", model, options, pool, &data)
 }
 
-fn train(name: &str, mut model: Model, options: TrainOptions, pool: ThreadPool, data: &Dataset) -> nn::Result<Digest> {
-    let report = Trainer::with_pool(options, pool)?.fit(&mut model, data.features(), data.targets())?;
+fn train(name: &str, model: Model, options: TrainOptions, pool: ThreadPool, data: &Dataset) -> nn::Result<Digest> {
+    let mut trainer = Trainer::with_pool(model, options, pool)?;
+    let report = trainer.fit(data)?;
     let losses: Vec<[u8; 8]> = report.losses().map(bytes).collect();
-    let weights: Vec<[u8; 8]> = model.parameters().flat_map(|p| p.values()).map(bytes).collect();
+    let weights: Vec<[u8; 8]> = trainer.model().parameters().flat_map(|p| p.values()).map(bytes).collect();
     Ok(digest(name, losses.into_iter().chain(weights)))
 }

@@ -7,3 +7,5 @@ mod fused;
 mod gemm;
 mod guard_pages;
 mod math;
+mod norm;
+mod updates;

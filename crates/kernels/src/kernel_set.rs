@@ -1,7 +1,8 @@
 //! The table of kernels of one instruction set: how the rest of the crate, and a caller, reaches them.
 
 use crate::activation::{self, Activation};
-use crate::fused::{self, ClassTargets, Elements, Logits, Weighting};
+use crate::fused::{self, Axis, Descent, Examples, LogisticModel, LogisticSums, Moments, Norm};
+use crate::fused::{ClassTargets, Elements, Logits, Weighting};
 use crate::gemm::{self, MatRef};
 use crate::isa::Isa;
 use crate::math::{self, Function, Unary};
@@ -31,8 +32,10 @@ pub struct KernelSet {
     activation_backward: fn(Activation, &[f32], &mut [f32]),
     sum: fn(&[f32]) -> f32,
     dot: fn(&[f32], &[f32]) -> f32,
+    sum_squares_f64: fn(&[f32]) -> f64,
     max: fn(&[f32]) -> f32,
     pub(crate) column_sums: fn(MatRef<'_, f32>, &mut [f32]),
+    updates: updates::Updates,
     pub(crate) softmax: fn(usize, &[f32], &mut [f32]),
     pub(crate) softmax_in_place: fn(usize, &mut [f32]),
     pub(crate) log_softmax: fn(usize, &[f32], &mut [f32]),
@@ -42,7 +45,11 @@ pub struct KernelSet {
     pub(crate) huber: fn(Elements<'_>, f32, &mut Weighting<'_>) -> f64,
     pub(crate) bce: fn(Elements<'_>, &fused::bce::Targets<'_>, &mut Weighting<'_>) -> f64,
     pub(crate) cross_entropy: fn(Logits<'_>, ClassTargets<'_>, f32, &mut Weighting<'_>) -> f64,
-    sgd: fn(&mut [f32], &[f32], f32, f32),
+    pub(crate) logistic_descent: fn(&Examples<'_>, Descent, LogisticModel<'_>, &mut LogisticSums) -> usize,
+    pub(crate) moments: fn(Axis, usize, &[f32], f32, Moments<'_>),
+    pub(crate) normalise: fn(&Norm<'_>, &[f32], &mut [f32]),
+    pub(crate) normalise_backward_params: NormBackwardParams,
+    pub(crate) normalise_backward_input: NormBackwardInput,
     pub(crate) gemm_f32: fn(&mut gemm::Problem<'_, f32>),
     pub(crate) gemm_f64: fn(&mut gemm::Problem<'_, f64>),
     pub(crate) pack_f32: gemm::Prepack<f32>,
@@ -51,6 +58,8 @@ pub struct KernelSet {
 
 type Map = fn(&[f32], &mut [f32]);
 type MapInPlace = fn(&mut [f32]);
+type NormBackwardParams = fn(&Norm<'_>, &[f32], &[f32], &mut [f32], &mut [f32]);
+type NormBackwardInput = fn(&Norm<'_>, &[f32], &[f32], &[f32], &mut [f32]);
 
 /// Functions of the table, each its generic kernel inside the features of S.
 macro_rules! entries {
@@ -64,9 +73,12 @@ macro_rules! entries {
     )*};
 }
 
+mod updates;
+
 entries! {
     sum(x: &[f32]) -> f32 = reduce::sum;
     dot(x: &[f32], y: &[f32]) -> f32 = reduce::dot;
+    sum_squares_f64(x: &[f32]) -> f64 = reduce::sum_squares_f64;
     max(x: &[f32]) -> f32 = reduce::max;
     column_sums(x: MatRef<'_, f32>, out: &mut [f32]) = reduce::column_sums;
     softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::softmax;
@@ -80,7 +92,14 @@ entries! {
         = fused::bce::bce;
     cross_entropy(logits: Logits<'_>, targets: ClassTargets<'_>, smoothing: f32, weighting: &mut Weighting<'_>) -> f64
         = fused::cross_entropy::cross_entropy;
-    sgd(params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) = fused::sgd::sgd;
+    logistic_descent(examples: &Examples<'_>, descent: Descent, model: LogisticModel<'_>, sums: &mut LogisticSums) -> usize
+        = fused::logistic::logistic_descent;
+    moments(axis: Axis, cols: usize, x: &[f32], eps: f32, moments: Moments<'_>) = fused::norm::moments;
+    normalise(norm: &Norm<'_>, x: &[f32], y: &mut [f32]) = fused::norm::normalise;
+    normalise_backward_params(norm: &Norm<'_>, x: &[f32], d_y: &[f32], d_weight: &mut [f32], d_bias: &mut [f32])
+        = fused::norm::backward_params;
+    normalise_backward_input(norm: &Norm<'_>, x: &[f32], d_weight: &[f32], d_bias: &[f32], d: &mut [f32])
+        = fused::norm::backward_input;
     leaky_relu(slope: f32, x: &[f32], out: &mut [f32]) = math::leaky_relu::map;
     leaky_relu_in_place(slope: f32, x: &mut [f32]) = math::leaky_relu::map_in_place;
     activation_backward(activation: Activation, kept: &[f32], d: &mut [f32]) = activation::backward;
@@ -158,6 +177,7 @@ const fn table<S: Simd>() -> KernelSet {
         activation_backward: activation_backward::<S>,
         sum: sum::<S>,
         dot: dot::<S>,
+        sum_squares_f64: sum_squares_f64::<S>,
         max: max::<S>,
         column_sums: column_sums::<S>,
         softmax: softmax::<S>,
@@ -169,7 +189,12 @@ const fn table<S: Simd>() -> KernelSet {
         huber: huber::<S>,
         bce: bce::<S>,
         cross_entropy: cross_entropy::<S>,
-        sgd: sgd::<S>,
+        updates: updates::table::<S>(),
+        logistic_descent: logistic_descent::<S>,
+        moments: moments::<S>,
+        normalise: normalise::<S>,
+        normalise_backward_params: normalise_backward_params::<S>,
+        normalise_backward_input: normalise_backward_input::<S>,
         gemm_f32: gemm::serial::<S, f32>,
         gemm_f64: gemm::serial::<S, f64>,
         pack_f32: gemm::prepack::<S, f32>,
@@ -326,6 +351,12 @@ impl KernelSet {
         (self.dot)(x, x)
     }
 
+    /// `Σ x²` in f64, eight lanes of it for each half of a vector, otherwise in the same order: for the norm of a gradient.
+    /// It cannot overflow, so it is finite unless an element is not.
+    pub fn sum_squares_f64(&self, x: &[f32]) -> f64 {
+        (self.sum_squares_f64)(x)
+    }
+
     /// The largest element; NaN if there is one, -infinity for an empty slice.
     pub fn max(&self, x: &[f32]) -> f32 {
         (self.max)(x)
@@ -352,16 +383,6 @@ impl KernelSet {
         let rows = whole_rows("column_sums", cols, x.len());
         same_length("column_sums", ("cols", cols), ("out", out.len()));
         (self.column_sums)(MatRef::from_row_major(x, rows, cols), out);
-    }
-
-    /// A step of gradient descent, `p = (1 − learning_rate · weight_decay) p − learning_rate g`.
-    ///
-    /// # Panics
-    /// Unless `params` and `grads` have the same length.
-    #[track_caller]
-    pub fn sgd(&self, params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) {
-        same_length("sgd", ("params", params.len()), ("grads", grads.len()));
-        (self.sgd)(params, grads, learning_rate, weight_decay);
     }
 }
 

@@ -4,7 +4,7 @@
 //! with zeros; then `(a0 + a1) + (a2 + a3)`, then the lanes by halves: lane i + lane i+8, and so on.
 
 use crate::gemm::{Arithmetic, MatRef};
-use crate::simd::{Float, Simd};
+use crate::simd::{Float, Float32, Simd};
 
 pub(crate) const ACCUMULATORS: usize = 4;
 
@@ -47,6 +47,34 @@ pub(crate) fn sum<S: Simd>(s: S, x: &[f32]) -> f32 {
     }
     combine(acc).sum_lanes()
 }
+
+/// In f64: each of the four accumulators is two of 8 lanes, which meet before the four do.
+#[inline(always)]
+pub(crate) fn sum_squares_f64<S: Simd>(s: S, x: &[f32]) -> f64 {
+    let lanes = S::F32::LANES;
+    let mut acc = [(S::F64::splat(s, 0.0), S::F64::splat(s, 0.0)); ACCUMULATORS];
+    let mut groups = x.chunks_exact(ACCUMULATORS * lanes);
+    for x in &mut groups {
+        for (i, acc) in acc.iter_mut().enumerate() {
+            *acc = add_squares(*acc, S::F32::load(s, &x[i * lanes..]));
+        }
+    }
+    for (acc, x) in acc.iter_mut().zip(groups.remainder().chunks(lanes)) {
+        *acc = add_squares(*acc, S::F32::load_partial(s, x));
+    }
+    let [a, b, c, d] = acc;
+    combine([a.0 + a.1, b.0 + b.1, c.0 + c.1, d.0 + d.1]).sum_lanes()
+}
+
+#[inline(always)]
+fn add_squares<V: Float32>(acc: Halves<V>, x: V) -> Halves<V> {
+    let (low, high) = x.widen();
+    (low.mul_add(low, acc.0), high.mul_add(high, acc.1))
+}
+
+/// 16 lanes of f64.
+type Halves<V> = (F64Of<V>, F64Of<V>);
+type F64Of<V> = <<V as Float>::Simd as Simd>::F64;
 
 #[inline(always)]
 pub(crate) fn dot<S: Simd>(s: S, x: &[f32], y: &[f32]) -> f32 {

@@ -174,6 +174,8 @@ pub(crate) trait Float:
     fn lt(self, other: Self) -> Self::Mask;
     fn eq(self, other: Self) -> Self::Mask;
     fn is_nan(self) -> Self::Mask;
+    /// Whether it is true of each lane.
+    fn all(mask: Self::Mask) -> bool;
     /// `mask ? yes : no`, bits untouched.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
     /// 2^self for a whole number whose power is a normal number.
@@ -251,6 +253,8 @@ pub(crate) trait Float:
 pub(crate) trait Float32: Float<Scalar = f32> {
     type Bits: Int32<Simd = Self::Simd, Float = Self>;
     fn to_bits(self) -> Self::Bits;
+    /// Rounded once, as IEEE-754 has it.
+    fn sqrt(self) -> Self;
     /// The lower and the upper eight lanes, exact.
     fn widen(self) -> (<Self::Simd as Simd>::F64, <Self::Simd as Simd>::F64);
 }

@@ -60,8 +60,14 @@ impl Row {
     fn product(&self) -> Option<Gemm> {
         match self.case.task {
             Task::Gemm(gemm) | Task::Variant(Variant { gemm, .. }) => Some(gemm),
-            Task::Map(_) | Task::Loss(_) => None,
+            Task::Map(_) | Task::Loss(_) | Task::Memory(_) => None,
         }
+    }
+
+    /// GB/s of ours.
+    fn bandwidth(&self) -> Option<f64> {
+        let Task::Memory(memory) = self.case.task else { return None };
+        Some(memory.bytes() as f64 / self.of(Role::Ours)?.median)
     }
 
     /// GFLOP/s of ours.
@@ -218,6 +224,9 @@ fn columns(group: Group, any: &dyn Fn(Role) -> bool) -> Vec<Column> {
         columns.push(("% peak", |report, row| {
             optional(report.share_of_peak(row), |share| format!("{:.0}", 100.0 * share))
         }));
+    }
+    if group == Group::Memory {
+        columns.push(("GB/s", |_, row| optional(row.bandwidth(), |rate| format!("{rate:.1}"))));
     }
     let mut compare = |role, column: Column| columns.extend(any(role).then_some(column));
     compare(Role::Sum, ("% of sum", |_, row| optional(row.ratio(Role::Sum), |part| format!("{:.0}", 100.0 * part))));

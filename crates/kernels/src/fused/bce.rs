@@ -72,7 +72,7 @@ fn parts<V: Float32>(z: V) -> (V, V, V::Mask) {
 
 /// The loss and its gradient for the target t.
 #[inline(always)]
-fn one_sided<V: Float32>(z: V, t: V) -> (V, V) {
+pub(crate) fn one_sided<V: Float32>(z: V, t: V) -> (V, V) {
     let one = z.constant(1.0);
     let (e, one_and_e, negative) = parts(z);
     let loss = z.neg_mul_add(t, relu(z)) + log1p::finite(e);
