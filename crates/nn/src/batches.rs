@@ -53,9 +53,9 @@ impl<'a> Batches<'a> {
         let (inputs, outputs) = (model.inputs(), model.outputs());
         let Order { selected, shuffle } = order;
         let rows = selected.as_ref().map_or(x.len() / inputs, Vec::len);
-        // A batch of all rows is the same in any order, up to rounding.
+        // A batch of all rows is the same in any order, up to rounding. Rows one by one are named by their order.
         let shuffle = shuffle && batch_rows < rows;
-        let gathered = if shuffle || selected.is_some() {
+        let gathered = if shuffle || selected.is_some() || batch_rows == 1 {
             let mut order = Vec::new();
             let out_of_memory = |_| Error::OutOfMemory { what: "the order of the rows", rows, cols: 2 };
             order.try_reserve_exact(rows).map_err(out_of_memory)?;
@@ -95,6 +95,19 @@ impl<'a> Batches<'a> {
         }
         if *shuffle {
             Stream::new(seed, Purpose::Shuffle, epoch).shuffle(order);
+        }
+    }
+
+    /// All rows with their targets, and the numbers of those of the epoch from batch `from` on, where a batch is one row
+    /// with one value to be predicted and no weight.
+    pub(crate) fn one_by_one(&self, from: usize) -> Option<(&[f32], &[f32], &[usize])> {
+        match (&self.targets, &self.gathered) {
+            (CheckedTargets { values: TargetValues::Values(values), weights: None }, Some(Gathered { order, .. }))
+                if self.batch_rows == 1 && self.outputs == 1 =>
+            {
+                Some((self.x, values, &order[from..]))
+            }
+            _ => None,
         }
     }
 

@@ -35,12 +35,14 @@ pub struct GradientReport {
     pub differences: f64,
     /// How many gradients were compared.
     pub compared: usize,
-    /// How many were not, since a ReLU has its kink between the two points of the difference.
+    /// How many were not, since a ReLU, leaky or not, has its kink between the two points of the difference.
     pub kinks: usize,
 }
 
 /// Compares every gradient of the cost of a batch `x`, `[rows][inputs]`, as training computes it, with the central
-/// differences of the cost computed in f64. That takes two passes for each parameter, so it is for small models.
+/// differences of the cost computed in f64, for every layer, loss, reduction and weighting. That takes two passes for each
+/// parameter, so it is for small models. Dropout draws the mask of the first step of a training with seed 0; batch norms
+/// normalise by the batch and do not remember it.
 ///
 /// ```
 /// use nn::{Activation, Model, gradcheck};
@@ -53,7 +55,7 @@ pub struct GradientReport {
 /// ```
 ///
 /// # Errors
-/// Those of [`Model::evaluate`].
+/// Those of [`Model::evaluate`], and [`Error::BatchTooSmall`](crate::Error::BatchTooSmall).
 pub fn check_gradients<'t>(
     model: &Model,
     x: &[f32],

@@ -140,11 +140,14 @@ impl Plan {
         let (params, gradients) = (model.arena.as_mut_slice(), self.gradients.as_mut_slice());
         let sink_update = if gradients.is_empty() { update } else { Update::Store };
         let mut sink = Sink { update: sink_update, kernels, params, gradients };
-        for number in (0..self.stages.len()).rev() {
+        // Before the first stage with parameters there is nothing to have gradients for.
+        let first = model.stages.list.iter().position(Stage::has_parameters).unwrap_or(self.stages.len());
+        for number in (first..self.stages.len()).rev() {
             let stage = &model.stages.list[number];
             let (stages, rest) = self.stages.split_at_mut(number);
             let before = stages.last().zip(number.checked_sub(1).map(|before| &model.stages.list[before]));
             let input = before.map_or(x, |(memory, _)| &memory.output.as_slice()[..rows * stage.inputs]);
+            let before = before.filter(|_| number > first);
             let d_z = &mut self.d_z.as_mut_slice()[..rows * stage.outputs];
             match (&stage.op, &mut rest[0].extra) {
                 (Op::Linear { weight, bias }, _) => {
@@ -158,7 +161,7 @@ impl Plan {
                         let d_x = MatMut::from_row_major(d_x, rows, stage.inputs);
                         linear_backward_input(kernels, weight, d_z_rows, before.activation, kept, d_x);
                     }
-                    sink.weight(weight, MatRef::from_row_major(input, rows, stage.inputs), d_z_rows);
+                    sink.weight(weight, rows, input, d_z);
                     if let Some(bias) = bias {
                         let d_bias = &mut self.d_bias.as_mut_slice()[..stage.outputs];
                         kernels.column_sums(stage.outputs, d_z, d_bias);
@@ -292,15 +295,18 @@ struct Sink<'a> {
 }
 
 impl Sink<'_> {
-    /// `xᵀ d_z` is the gradient of the weight at `place`.
-    fn weight(&mut self, place: &Range<usize>, x: MatRef<'_, f32>, d_z: MatRef<'_, f32>) {
+    /// `xᵀ d_z` is the gradient of the weight at `place`, for `rows` rows of x and d_z.
+    fn weight(&mut self, place: &Range<usize>, rows: usize, x: &[f32], d_z: &[f32]) {
         let (alpha, beta, arena) = match self.update {
             Update::Store => (1.0, 0.0, &mut *self.gradients),
             Update::Descend { learning_rate, weight_decay } => {
                 (-learning_rate, (-learning_rate).mul_add(weight_decay, 1.0), &mut *self.params)
             }
         };
-        let d_weight = MatMut::from_row_major(&mut arena[place.clone()], x.cols(), d_z.cols());
+        let d_weight = &mut arena[place.clone()];
+        let (inputs, outputs) = (x.len() / rows, d_z.len() / rows);
+        let (x, d_z) = (MatRef::from_row_major(x, rows, inputs), MatRef::from_row_major(d_z, rows, outputs));
+        let d_weight = MatMut::from_row_major(d_weight, inputs, outputs);
         linear_backward_weight(self.kernels, alpha, x, d_z, beta, d_weight);
     }
 

@@ -110,6 +110,16 @@ impl Stages {
     }
 }
 
+impl Stage {
+    pub(crate) fn has_parameters(&self) -> bool {
+        match &self.op {
+            Op::Linear { .. } => true,
+            Op::BatchNorm { affine, .. } | Op::LayerNorm { affine, .. } => affine.is_some(),
+            Op::Copy | Op::Dropout(_) => false,
+        }
+    }
+}
+
 impl Affine {
     /// Weight and bias in an arena.
     pub(crate) fn of<'a>(&self, arena: &'a [f32]) -> (&'a [f32], &'a [f32]) {

@@ -1,6 +1,7 @@
 //! Training: batches, epochs, and when to stop.
 
 mod monitor;
+mod one_by_one;
 mod options;
 mod report;
 mod run;
@@ -160,7 +161,7 @@ impl Trainer {
     /// - [`Error::NonFiniteLoss`], [`Error::NonFiniteUpdate`], [`Error::NonFiniteParameter`] if training diverges; the
     ///   model then holds the parameters of that moment
     pub fn fit<'d>(&mut self, data: impl Into<Examples<'d>>) -> Result<TrainReport> {
-        self.fit_observed(data, None, |_, _| ControlFlow::Continue(()))
+        self.fit_watched(data, None, None::<fn(&Trainer, Progress) -> ControlFlow<()>>)
     }
 
     /// [`fit`](Self::fit), judging the model by `validation` after each epoch, if given, and showing `observer` the trainer
@@ -173,6 +174,15 @@ impl Trainer {
         data: impl Into<Examples<'d>>,
         validation: Option<Examples<'_>>,
         observer: impl FnMut(&Trainer, Progress) -> ControlFlow<()> + Send,
+    ) -> Result<TrainReport> {
+        self.fit_watched(data, validation, Some(observer))
+    }
+
+    fn fit_watched<'d>(
+        &mut self,
+        data: impl Into<Examples<'d>>,
+        validation: Option<Examples<'_>>,
+        observer: Option<impl FnMut(&Trainer, Progress) -> ControlFlow<()> + Send>,
     ) -> Result<TrainReport> {
         let examples = data.into();
         let rows = self.model.check_inputs(examples.x)?;

@@ -26,7 +26,7 @@ impl Run<'_> {
     pub(super) fn fit(
         &mut self,
         trainer: &mut Trainer,
-        mut observer: impl FnMut(&Trainer, Progress) -> ControlFlow<()>,
+        mut observer: Option<impl FnMut(&Trainer, Progress) -> ControlFlow<()>>,
     ) -> Result<TrainReport> {
         let mut monitor = Monitor::new(&trainer.options, &trainer.course.history);
         let stop = loop {
@@ -37,7 +37,7 @@ impl Run<'_> {
                 break StopReason::MaxEpochs;
             }
             let Some(report) = self.epoch(trainer, &mut monitor, &mut observer)? else { break StopReason::Stopped };
-            if observer(trainer, Progress::Epoch(report)).is_break() {
+            if observer.as_mut().is_some_and(|observer| observer(trainer, Progress::Epoch(report)).is_break()) {
                 break StopReason::Stopped;
             }
         };
@@ -53,11 +53,14 @@ impl Run<'_> {
         &mut self,
         trainer: &mut Trainer,
         monitor: &mut Monitor,
-        observer: &mut impl FnMut(&Trainer, Progress) -> ControlFlow<()>,
+        observer: &mut Option<impl FnMut(&Trainer, Progress) -> ControlFlow<()>>,
     ) -> Result<Option<EpochReport>> {
         let (epoch, batches, rows) = (trainer.course.position.epoch + 1, self.batches.len(), self.batches.rows());
         let (start, mut rows_trained) = (Instant::now(), 0);
         self.batches.start_epoch(trainer.options.seed, epoch as u64);
+        if observer.is_none() {
+            rows_trained += trainer.descend_one_by_one(&self.batches, monitor.plateau);
+        }
         while trainer.course.position.batch < batches {
             let (x, targets) = self.batches.get(trainer.course.position.batch);
             let batch_rows = x.len() / trainer.model.inputs();
@@ -69,7 +72,7 @@ impl Run<'_> {
             trainer.course.position.batch = place.batch;
             rows_trained += batch_rows;
             let report = BatchReport { epoch, batch: place.batch, batches, loss: loss.mean };
-            if observer(trainer, Progress::Batch(report)).is_break() {
+            if observer.as_mut().is_some_and(|observer| observer(trainer, Progress::Batch(report)).is_break()) {
                 return Ok(None);
             }
         }

@@ -42,7 +42,7 @@ impl Trainer {
     }
 
     /// The optimiser with the learning rate of the next step.
-    fn optimizer_now(&self, plateau: PlateauState) -> Optimizer {
+    pub(super) fn optimizer_now(&self, plateau: PlateauState) -> Optimizer {
         let (optimizer, schedule) = (self.options.optimizer, self.options.schedule);
         let time = match schedule.clock {
             Clock::Epoch => self.course.position.epoch as u64,

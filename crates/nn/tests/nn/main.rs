@@ -5,6 +5,7 @@ mod errors;
 mod gradients;
 mod inference;
 mod kills;
+mod layers;
 mod optimisers;
 mod reproducible;
 mod training;

@@ -184,3 +184,59 @@ fn the_observer_can_stop_after_an_epoch_and_within_one() {
         (1, 8)
     );
 }
+
+/// Where nobody watches, a logistic regression learns from one example after the other by one kernel.
+#[test]
+fn one_by_one_a_logistic_regression_takes_the_same_steps_watched_or_not() {
+    let (rows, inputs) = (150, 21);
+    let (x, labels) = (uniform(1, rows * inputs), labels(2, rows, 2));
+    for shuffle in [true, false] {
+        for (bias, weight_decay) in [(true, 0.0), (false, 0.1)] {
+            let options = TrainOptions {
+                batch_size: BatchSize::Rows(1),
+                optimizer: Sgd { learning_rate: 0.05, weight_decay, ..Sgd::default() }.into(),
+                max_epochs: 3,
+                shuffle,
+                ..Default::default()
+            };
+            let builder = || match bias {
+                true => Model::builder(inputs).linear(1, Activation::Identity),
+                false => Model::builder(inputs).linear_without_bias(1, Activation::Identity),
+            };
+            let trainer = || Trainer::new(builder().loss(Loss::BceWithLogits).build().unwrap(), options).unwrap();
+            let (mut watched, mut alone, mut stopped) = (trainer(), trainer(), trainer());
+            let expected = watched.fit_observed((&x, &labels), None, |_, _| ControlFlow::Continue(())).unwrap();
+            let reports = |report: &nn::TrainReport| -> Vec<(u64, Option<f64>)> {
+                report.epochs.iter().map(|epoch| (epoch.loss.to_bits(), epoch.accuracy)).collect()
+            };
+            let report = alone.fit((&x, &labels)).unwrap();
+            assert_eq!(bits(alone.model()), bits(watched.model()), "bias {bias}, shuffle {shuffle}");
+            assert_eq!(reports(&report), reports(&expected), "bias {bias}, shuffle {shuffle}");
+            assert_eq!(alone.position(), watched.position());
+
+            // Watched up to the middle of an epoch, then alone.
+            let until = |_: &Trainer, progress| match progress {
+                Progress::Batch(batch) if (batch.epoch, batch.batch) == (2, 77) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            };
+            stopped.fit_observed((&x, &labels), None, until).unwrap();
+            let report = stopped.fit((&x, &labels)).unwrap();
+            assert_eq!(bits(stopped.model()), bits(watched.model()), "bias {bias}, shuffle {shuffle}");
+            assert_eq!(reports(&report), reports(&expected), "bias {bias}, shuffle {shuffle}");
+        }
+    }
+}
+
+#[test]
+fn one_by_one_a_divergence_is_found_at_the_same_example() {
+    let x: Vec<f32> = uniform(1, 40).iter().map(|x| 1e30 * x).collect();
+    let labels = labels(2, 20, 2);
+    let options =
+        TrainOptions { batch_size: BatchSize::Rows(1), optimizer: descent(1e30), shuffle: false, ..Default::default() };
+    let trainer = || Trainer::new(Model::logistic_regression(2).unwrap(), options).unwrap();
+    let (mut watched, mut alone) = (trainer(), trainer());
+    let expected = watched.fit_observed((&x, &labels), None, |_, _| ControlFlow::Continue(())).unwrap_err().to_string();
+    assert_eq!(alone.fit((&x, &labels)).unwrap_err().to_string(), expected);
+    assert!(expected.contains("epoch 1, batch 3"), "{expected}");
+    assert_eq!(bits(alone.model()), bits(watched.model()));
+}
