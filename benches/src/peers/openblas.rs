@@ -5,6 +5,7 @@ use crate::problem::{Operand, Real};
 use kernels::{Isa, KernelSet};
 use libloading::{Library, library_filename};
 use std::env;
+use std::error::Error;
 use std::ffi::{CStr, OsStr, c_char, c_int};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -144,7 +145,10 @@ fn int(size: usize) -> c_int {
 
 impl OpenBlas {
     fn load(engine: &'static str, path: &Path) -> Result<Self, String> {
-        let error = |error: libloading::Error| error.to_string();
+        let error = |error: libloading::Error| {
+            let reason = error.source().map(|source| format!(": {source}"));
+            error.to_string() + &reason.unwrap_or_default()
+        };
         // SAFETY: what OpenBLAS does when it is loaded is to choose kernels and to start threads, which need nothing of us.
         let library = unsafe { Library::new(path) }.map_err(error)?;
         // SAFETY: these are the signatures of `cblas.h` where an integer has 32 bits, which is checked below before any
