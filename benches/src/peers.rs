@@ -8,7 +8,7 @@ mod matrixmultiply;
 #[cfg(feature = "peers")]
 mod rten;
 
-use crate::engines::{GemmEngine, MapEngine};
+use crate::engines::{GemmEngine, LossEngine, MapEngine};
 use kernels::Function;
 
 /// The products of other libraries for an element type.
@@ -44,6 +44,17 @@ pub(crate) fn map(function: Function) -> Option<MapEngine> {
     #[cfg(not(feature = "peers"))]
     {
         let _ = function;
+        None
+    }
+}
+
+/// Other libraries' softmax of rows of `cols` elements.
+pub(crate) fn softmax(cols: usize) -> Option<LossEngine> {
+    #[cfg(feature = "peers")]
+    return Some(rten::softmax(cols));
+    #[cfg(not(feature = "peers"))]
+    {
+        let _ = cols;
         None
     }
 }

@@ -3,4 +3,5 @@
 mod digest;
 mod fused;
 mod gemm;
+mod losses;
 mod math;

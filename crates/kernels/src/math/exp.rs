@@ -9,7 +9,7 @@ use super::polynomial;
 use crate::simd::{Float32, MAGIC_F32};
 
 /// `1 / ln 2`
-const LOG2_E: f32 = std::f32::consts::LOG2_E;
+pub(crate) const LOG2_E: f32 = std::f32::consts::LOG2_E;
 /// The first 16 bits of ln 2: products with whole numbers below 2^8 are exact.
 pub(crate) const LN2_HIGH: f32 = 0.693_145_75;
 /// `ln 2 - LN2_HIGH`
@@ -26,12 +26,23 @@ const HIGHEST: f32 = 89.0;
 #[inline(always)]
 pub(crate) fn exp<V: Float32>(x: V) -> V {
     // The constant first: where x is NaN, both choose x.
-    let x = x.constant(HIGHEST).min(x.constant(LOWEST).max(x));
+    over_power(x.constant(HIGHEST).min(x.constant(LOWEST).max(x)), x.constant(0.0))
+}
+
+/// `e^x` for x of at most 0, or NaN.
+#[inline(always)]
+pub(crate) fn not_positive<V: Float32>(x: V) -> V {
+    over_power(x.constant(LOWEST).max(x), x.constant(0.0))
+}
+
+/// `e^x / 2^n` for a whole number n and |x| < 512 such that the result is between 2^-240 and 2^240.
+#[inline(always)]
+pub(crate) fn over_power<V: Float32>(x: V, n: V) -> V {
     let magic = x.constant(MAGIC_F32);
-    let n = x.mul_add(x.constant(LOG2_E), magic) - magic;
-    let r = n.neg_mul_add(x.constant(LN2_LOW), n.neg_mul_add(x.constant(LN2_HIGH), x));
+    let m = x.mul_add(x.constant(LOG2_E), magic) - magic;
+    let r = m.neg_mul_add(x.constant(LN2_LOW), m.neg_mul_add(x.constant(LN2_HIGH), x));
     let one = x.constant(1.0);
-    polynomial(r, &P).mul_add(r, one).mul_add(r, one).scale_by_pow2(n)
+    polynomial(r, &P).mul_add(r, one).mul_add(r, one).scale_by_pow2(m - n)
 }
 
 /// `(m, q)` with `e^a = (1 + q) / 2^m`, m whole and 1 + q from √½ to √2, for |a| < 2^7. The error of q is relative to
