@@ -9,7 +9,7 @@ use kernels::{ClassTargets, Function, GemmOptions, KernelSet, LossOptions, MatMu
 /// Under what conditions engines run.
 #[derive(Clone, Copy)]
 pub struct Setup {
-    /// Our kernels; other libraries choose their own instruction set.
+    /// Our kernels; most other libraries choose their own instruction set.
     pub set: &'static KernelSet,
     /// How many threads an engine may use. Above 1, only the engines that can are there, and trials must run inside
     /// a pool of as many threads.
@@ -27,6 +27,8 @@ pub enum Role {
     Naive,
     /// Another library.
     Peer,
+    /// A copy of as many bytes as are read and written: what memory allows.
+    Copy,
 }
 
 /// One way to compute a kind of task.
@@ -110,7 +112,7 @@ pub fn map(function: Function, setup: Setup) -> Vec<MapEngine> {
         MapEngine::new("std", Role::Naive, Box::new(move |x, out| naive::map(function, x, out))),
         MapEngine::new("ours", Role::Ours, Box::new(move |x, out| set.map(function, x, out))),
     ];
-    engines.extend(peers::map(function));
+    engines.extend(peers::map(function, set.isa()));
     engines
 }
 
@@ -144,7 +146,7 @@ pub fn loss(loss: Loss, setup: Setup) -> Vec<LossEngine> {
     };
     let mut engines = vec![Engine::new("naive", Role::Naive, naive), Engine::new("ours", Role::Ours, ours)];
     if matches!(kind, LossKind::SoftmaxCrossEntropy | LossKind::SoftCrossEntropy) {
-        engines.extend(peers::softmax(cols));
+        engines.extend(peers::softmax(cols, set.isa()));
     }
     engines
 }

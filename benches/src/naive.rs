@@ -2,6 +2,7 @@
 
 use crate::problem::{Operand, Real};
 use kernels::Function;
+use std::f32::consts::{FRAC_1_SQRT_2, PI};
 
 /// The textbook triple loop.
 pub fn gemm<T: Real>(a: Operand<'_, T>, b: Operand<'_, T>, c: &mut [T]) {
@@ -17,14 +18,22 @@ pub fn gemm<T: Real>(a: Operand<'_, T>, b: Operand<'_, T>, c: &mut [T]) {
     }
 }
 
-/// One call of `std` for each element.
+/// One call of `std`, or of `libm` for what `std` has not, for each element.
 pub fn map(function: Function, x: &[f32], out: &mut [f32]) {
     match function {
         Function::Exp => each(x, out, f32::exp),
+        Function::Expm1 => each(x, out, f32::exp_m1),
         Function::Ln => each(x, out, f32::ln),
         Function::Log1p => each(x, out, f32::ln_1p),
         Function::Sigmoid => each(x, out, sigmoid),
         Function::Tanh => each(x, out, f32::tanh),
+        Function::Softplus => each(x, out, |x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
+        Function::Erf => each(x, out, libm::erff),
+        Function::Gelu => each(x, out, |x| 0.5 * x * (1.0 + libm::erff(x * FRAC_1_SQRT_2))),
+        Function::GeluTanh => {
+            each(x, out, |x| 0.5 * x * (1.0 + ((2.0 / PI).sqrt() * (x + 0.044715 * x * x * x)).tanh()))
+        }
+        Function::Silu => each(x, out, |x| x * sigmoid(x)),
         Function::Relu => each(x, out, |x| x.max(0.0)),
     }
 }

@@ -7,9 +7,11 @@ mod gemmkit;
 mod matrixmultiply;
 #[cfg(feature = "peers")]
 mod rten;
+#[cfg(feature = "peers")]
+mod wide;
 
 use crate::engines::{GemmEngine, LossEngine, MapEngine};
-use kernels::Function;
+use kernels::{Function, Isa};
 
 /// The products of other libraries for an element type.
 pub trait Peers: Sized {
@@ -37,24 +39,24 @@ impl Peers for f64 {
     }
 }
 
-/// Other libraries' versions of a function.
-pub(crate) fn map(function: Function) -> Option<MapEngine> {
+/// Other libraries' versions of a function; those that can be told use no more than `isa`.
+pub(crate) fn map(function: Function, isa: Isa) -> Vec<MapEngine> {
     #[cfg(feature = "peers")]
-    return rten::map(function);
+    return rten::map(function, isa).into_iter().chain(wide::map(function)).collect();
     #[cfg(not(feature = "peers"))]
     {
-        let _ = function;
-        None
+        let _ = (function, isa);
+        Vec::new()
     }
 }
 
-/// Other libraries' softmax of rows of `cols` elements.
-pub(crate) fn softmax(cols: usize) -> Option<LossEngine> {
+/// Other libraries' softmax of rows of `cols` elements, with no more than `isa`.
+pub(crate) fn softmax(cols: usize, isa: Isa) -> Option<LossEngine> {
     #[cfg(feature = "peers")]
-    return Some(rten::softmax(cols));
+    return Some(rten::softmax(cols, isa));
     #[cfg(not(feature = "peers"))]
     {
-        let _ = cols;
+        let _ = (cols, isa);
         None
     }
 }

@@ -3,9 +3,13 @@
 use crate::gemm_case::GemmCase;
 use crate::matrix::{Float, Layout};
 use crate::random::Random;
-use kernels::{Activation, ClassTargets, Epilogue, Function, GemmOptions, KernelSet, LossOptions, ThreadPool};
+use kernels::fused::{Adagrad, Adam, Descent, Examples, LogisticModel, LogisticSums, RmsProp, Sgd};
+use kernels::{
+    Activation, Axis, ClassTargets, Epilogue, Function, GemmOptions, KernelSet, LossOptions, Moments, Norm, ThreadPool,
+};
 use nn::data::{CsvHeader, CsvOptions, Dataset, Scaler};
-use nn::{BatchSize, Loss, Model, TrainOptions, Trainer};
+use nn::random::{Purpose, Stream};
+use nn::{BatchNorm, BatchSize, LayerNorm, Loss, Model, TrainOptions, Trainer};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
@@ -43,6 +47,8 @@ pub fn threaded(set: &'static KernelSet, threads: usize) -> nn::Result<Vec<Diges
     });
     digests.push(digits(set, pool()?)?);
     digests.push(tumours(set, pool()?)?);
+    digests.push(layers(set, pool()?)?);
+    digests.push(tumours_one_by_one(set, pool()?)?);
     Ok(digests)
 }
 
@@ -51,6 +57,10 @@ pub fn serial(set: &KernelSet) -> Vec<Digest> {
     let mut digests = math(set);
     digests.extend(losses(set));
     digests.push(reductions(set));
+    digests.push(derivatives(set));
+    digests.push(shuffles());
+    digests.extend(updates(set));
+    digests.extend([norm(set, Axis::Columns), norm(set, Axis::Rows), logistic(set)]);
     digests
 }
 
@@ -92,7 +102,7 @@ fn gemm<T: Float>(set: &KernelSet, element: &str) -> Vec<Digest> {
             Epilogue::None,
             Epilogue::Bias { bias: Some(&case.bias), activation: Activation::Relu },
             Epilogue::Bias { bias: Some(&case.bias), activation: Activation::Sigmoid },
-            Epilogue::Derivative { activation: Activation::Tanh, output: case.output.view() },
+            Epilogue::Derivative { activation: Activation::Tanh, kept: case.output.view() },
         ];
         let results =
             epilogues.map(|epilogue| case.run_with(set, &GemmOptions { epilogue, ..GemmOptions::default() }).data);
@@ -162,8 +172,86 @@ fn losses(set: &KernelSet) -> Vec<Digest> {
         }),
         run("sgd", &|p| {
             p.copy_from_slice(&t);
-            (0..5).for_each(|_| set.sgd(p, &z, 0.01, 0.1));
+            (0..5).for_each(|_| _ = set.sgd(p, &z, 0.01, 0.1));
             0.0
+        }),
+    ]
+}
+
+type Update<'a> = &'a dyn Fn(&mut [f32], [&mut [f32]; 2], u64);
+
+/// Moments, outputs and gradients of a normalisation.
+fn norm(set: &KernelSet, axis: Axis) -> Digest {
+    let mut random = Random::new(104);
+    let (rows, cols) = (70, 37);
+    let (x, d_y) = (random.floats(rows * cols, 3.0), random.floats(rows * cols, 1.0));
+    let (weight, bias) = (random.floats(cols, 1.0), random.floats(cols, 1.0));
+    let groups = if axis == Axis::Columns { cols } else { rows };
+    let (mut mean, mut variance, mut inv_std) = (vec![0.0; groups], vec![0.0; groups], vec![0.0; groups]);
+    let moments = Moments { mean: &mut mean, variance: &mut variance, inv_std: &mut inv_std };
+    set.moments(axis, cols, &x, 1e-5, moments);
+    let norm = Norm { axis, cols, mean: &mean, inv_std: &inv_std, weight: Some(&weight), bias: Some(&bias) };
+    let (mut y, mut d_weight, mut d_bias) = (vec![0.0; x.len()], vec![0.0; cols], vec![0.0; cols]);
+    set.normalise(&norm, &x, &mut y);
+    set.normalise_backward_params(&norm, &x, &d_y, &mut d_weight, &mut d_bias);
+    let mut d_x = d_y;
+    set.normalise_backward_input(&norm, &x, &d_weight, &d_bias, &mut d_x);
+    let results = [y, d_weight, d_bias, d_x, variance].into_iter().flatten().chain(mean).chain(inv_std);
+    digest(format!("norm of {axis:?}").to_lowercase(), results.map(bytes))
+}
+
+/// Weights after 100 examples, and their losses.
+fn logistic(set: &KernelSet) -> Digest {
+    let mut random = Random::new(105);
+    let inputs = 77;
+    let x = random.floats(100 * inputs, 1.0);
+    let targets: Vec<f32> = (0..100).map(|_| random.below(2) as f32).collect();
+    let order: Vec<usize> = (0..100).collect();
+    let (mut weight, mut bias, mut sums) = (vec![0.0; inputs], 0.0, LogisticSums::default());
+    let model = LogisticModel { weight: &mut weight, bias: Some(&mut bias) };
+    let examples = Examples { x: &x, targets: &targets, order: &order };
+    set.logistic_descent(&examples, Descent { learning_rate: 0.1, weight_decay: 0.01 }, model, &mut sums);
+    digest("logistic descent", weight.into_iter().chain([bias]).map(bytes).chain([bytes(sums.loss)]))
+}
+
+/// Parameters and states after five steps, and what prepares gradients.
+fn updates(set: &KernelSet) -> Vec<Digest> {
+    let mut random = Random::new(103);
+    let (params, grads) = (random.floats(999, 1.0), random.floats(999, 2.0));
+    let run = |name: &str, update: Update| {
+        let (mut p, mut a, mut b) = (params.clone(), vec![0.0; params.len()], vec![0.0; params.len()]);
+        (1..=5).for_each(|step| update(&mut p, [&mut a, &mut b], step));
+        digest(name, [p, a, b].into_iter().flatten().map(bytes))
+    };
+    let sgd = Sgd { learning_rate: 0.01, momentum: 0.9, weight_decay: 0.1, nesterov: false };
+    let rmsprop = RmsProp { weight_decay: 0.1, ..RmsProp::default() };
+    let adagrad = Adagrad { learning_rate_decay: 0.1, ..Adagrad::default() };
+    vec![
+        run("sgd, momentum", &|p, [b, _], _| {
+            set.sgd_momentum(p, &grads, b, &sgd);
+        }),
+        run("sgd, nesterov", &|p, [b, _], _| {
+            set.sgd_momentum(p, &grads, b, &Sgd { nesterov: true, ..sgd });
+        }),
+        run("adam", &|p, moments, step| {
+            set.adam(p, &grads, moments, step, &Adam { weight_decay: 0.1, ..Adam::default() });
+        }),
+        run("adamw", &|p, moments, step| {
+            set.adam(p, &grads, moments, step, &Adam::adamw());
+        }),
+        run("rmsprop", &|p, [v, _], _| {
+            set.rmsprop(p, &grads, v, &mut [], &rmsprop);
+        }),
+        run("rmsprop, momentum", &|p, [v, b], _| {
+            set.rmsprop(p, &grads, v, b, &RmsProp { momentum: 0.9, ..rmsprop });
+        }),
+        run("adagrad", &|p, [v, _], step| {
+            set.adagrad(p, &grads, v, step, &adagrad);
+        }),
+        run("norm, scale, clip", &|p, _, _| {
+            let norm = set.sum_squares_f64(p).sqrt();
+            set.scale(p, (20.0 / norm) as f32);
+            set.clip(p, 0.9);
         }),
     ]
 }
@@ -178,6 +266,29 @@ fn reductions(set: &KernelSet) -> Digest {
     digest("reductions", results.into_iter().map(bytes))
 }
 
+fn derivatives(set: &KernelSet) -> Digest {
+    let mut random = Random::new(103);
+    let (y, d) = (random.floats(1003, 1.0), random.floats(1003, 1.0));
+    let run = |activation| {
+        let mut d = d.clone();
+        set.activation_backward(activation, &y, &mut d);
+        d
+    };
+    let all = [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::Tanh].map(run);
+    digest("activation derivatives", all.into_iter().flatten().map(bytes))
+}
+
+/// What training draws at random.
+fn shuffles() -> Digest {
+    let order = |(seed, epoch)| {
+        let mut order: Vec<u64> = (0..1437).collect();
+        Stream::new(seed, Purpose::Shuffle, epoch).shuffle(&mut order);
+        order
+    };
+    let orders = (0..3).flat_map(|seed| (1..6).map(move |epoch| (seed, epoch))).flat_map(order);
+    digest("shuffles", orders.map(u64::to_le_bytes))
+}
+
 /// Five epochs of 45 batches, shuffled, the last one smaller.
 fn digits(set: &'static KernelSet, pool: ThreadPool) -> nn::Result<Digest> {
     let mut data = Dataset::from_csv(format!("{DATA}/digits.csv.gz"), &CsvOptions::default())?;
@@ -185,7 +296,8 @@ fn digits(set: &'static KernelSet, pool: ThreadPool) -> nn::Result<Digest> {
     let (training, _) = data.split(0.2, 42)?;
     let builder = Model::builder(64).linear(128, Activation::Relu).linear(32, Activation::Tanh);
     let builder = builder.linear(10, Activation::Identity).loss(Loss::SoftmaxCrossEntropy).seed(42);
-    let options = TrainOptions { max_epochs: 5, weight_decay: 1e-3, ..TrainOptions::default() };
+    let optimizer = Sgd { learning_rate: 0.1, weight_decay: 1e-3, ..Sgd::default() }.into();
+    let options = TrainOptions { max_epochs: 5, optimizer, ..TrainOptions::default() };
     train("digits, 225 steps", builder.kernels(set).build()?, options, pool, &training)
 }
 
@@ -199,9 +311,40 @@ fn tumours(set: &'static KernelSet, pool: ThreadPool) -> nn::Result<Digest> {
     train("breast cancer, 200 steps", model, options, pool, &data)
 }
 
-fn train(name: &str, mut model: Model, options: TrainOptions, pool: ThreadPool, data: &Dataset) -> nn::Result<Digest> {
-    let report = Trainer::with_pool(options, pool)?.fit(&mut model, data.features(), data.targets())?;
+/// Batch norm, layer norm, dropout, activations that keep logits, and every option of a loss.
+fn layers(set: &'static KernelSet, pool: ThreadPool) -> nn::Result<Digest> {
+    let mut data = Dataset::from_csv(format!("{DATA}/digits.csv.gz"), &CsvOptions::default())?;
+    Scaler::constant(data.cols(), 1.0 / 16.0).apply(&mut data)?;
+    let builder = Model::builder(64).linear_without_bias(48, Activation::Identity).batch_norm(BatchNorm::default());
+    let builder = builder.activation(Activation::Gelu).dropout(0.2).linear(24, Activation::LeakyRelu { slope: 0.1 });
+    let builder =
+        builder.layer_norm(LayerNorm::default()).linear(16, Activation::Silu).linear(10, Activation::Identity);
+    let loss_options = nn::LossOptions {
+        class_weights: Some((1..=10).map(|class| 0.2 * class as f32).collect()),
+        label_smoothing: 0.1,
+        ..nn::LossOptions::default()
+    };
+    let builder = builder.loss(Loss::SoftmaxCrossEntropy).loss_options(loss_options).kernels(set);
+    let options = TrainOptions { max_epochs: 2, optimizer: Adam::adamw().into(), ..TrainOptions::default() };
+    train("digits, every layer, 114 steps", builder.build()?, options, pool, &data)
+}
+
+/// Logistic regression, one example after the other.
+fn tumours_one_by_one(set: &'static KernelSet, pool: ThreadPool) -> nn::Result<Digest> {
+    let options = CsvOptions { header: CsvHeader::Counts, ..CsvOptions::default() };
+    let mut data = Dataset::from_csv(format!("{DATA}/breast_cancer.csv"), &options)?;
+    Scaler::standard(&data).apply(&mut data)?;
+    let model = Model::builder(30).linear(1, Activation::Identity).loss(Loss::BceWithLogits).kernels(set).build()?;
+    let optimizer = Sgd { learning_rate: 0.01, weight_decay: 1e-3, ..Sgd::default() }.into();
+    let options =
+        TrainOptions { batch_size: BatchSize::Rows(1), max_epochs: 5, optimizer, tol: None, ..TrainOptions::default() };
+    train("breast cancer, one by one, 2,845 steps", model, options, pool, &data)
+}
+
+fn train(name: &str, model: Model, options: TrainOptions, pool: ThreadPool, data: &Dataset) -> nn::Result<Digest> {
+    let mut trainer = Trainer::with_pool(model, options, pool)?;
+    let report = trainer.fit(data)?;
     let losses: Vec<[u8; 8]> = report.losses().map(bytes).collect();
-    let weights: Vec<[u8; 8]> = model.parameters().flat_map(|p| p.values()).map(bytes).collect();
+    let weights: Vec<[u8; 8]> = trainer.model().parameters().flat_map(|p| p.values()).map(bytes).collect();
     Ok(digest(name, losses.into_iter().chain(weights)))
 }

@@ -92,7 +92,7 @@ impl<T: Float> GemmCase<T> {
         match random.below(3) {
             0 => Epilogue::Bias { bias: Some(&self.bias), activation },
             1 => Epilogue::Bias { bias: None, activation },
-            _ => Epilogue::Derivative { activation, output: self.output.view() },
+            _ => Epilogue::Derivative { activation, kept: self.output.view() },
         }
     }
 

@@ -1,7 +1,7 @@
 //! `gemm` on every instruction set: judged against f64, and the same bits as the portable path.
 
 use kernels::testing::for_each_isa;
-use kernels::{Activation, Epilogue, Function, GemmOptions, Isa, KernelSet, MatMut, MatRef, ThreadPool, Threads};
+use kernels::{Activation, Epilogue, GemmOptions, Isa, KernelSet, MatMut, MatRef, ThreadPool, Threads};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tests::gemm_case::GemmCase;
 use tests::matrix::{Float, Layout, Matrix};
@@ -31,6 +31,19 @@ fn generated_cases<T: Float>(isa: &KernelSet) {
         }
     }
 }
+
+/// Each activation; the output of a case stands for what it keeps.
+const ACTIVATIONS: [Activation; 9] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::LeakyRelu { slope: 0.1 },
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Softplus,
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::Silu,
+];
 
 #[test]
 fn generated_f32_cases_are_right_and_equal_on_every_isa() {
@@ -100,22 +113,15 @@ fn an_epilogue_is_what_separate_passes_give() {
                 let layouts = (Layout::RowMajor, Layout::RowMajor, c_layout);
                 let case = GemmCase::<f32>::with_layouts(shape, layouts, &mut random);
                 let plain = case.run(set, Epilogue::None);
-                for (activation, function) in [
-                    (Activation::Identity, None),
-                    (Activation::Relu, Some(Function::Relu)),
-                    (Activation::Sigmoid, Some(Function::Sigmoid)),
-                    (Activation::Tanh, Some(Function::Tanh)),
-                ] {
+                for activation in ACTIVATIONS {
                     let bias = Epilogue::Bias { bias: Some(&case.bias), activation };
-                    let derivative = Epilogue::Derivative { activation, output: case.output.view() };
+                    let derivative = Epilogue::Derivative { activation, kept: case.output.view() };
                     let (with_bias, with_derivative) = (case.run(set, bias), case.run(set, derivative));
                     for i in 0..shape.0 {
                         for j in 0..shape.1 {
                             let place = format!("{activation:?} at ({i}, {j}) on {}: {}", set.isa(), case.description);
                             let mut expected = [plain.get(i, j) + case.bias[j]];
-                            if let Some(function) = function {
-                                set.map_in_place(function, &mut expected);
-                            }
+                            set.activate_in_place(activation, &mut expected);
                             assert_eq!(with_bias.get(i, j).to_bits(), expected[0].to_bits(), "{place}");
                             let mut expected = [plain.get(i, j)];
                             set.activation_backward(activation, &[case.output.get(i, j)], &mut expected);
@@ -128,31 +134,90 @@ fn an_epilogue_is_what_separate_passes_give() {
     });
 }
 
+/// The bits of a packed B are those of a plain one, whatever its strides and the threads; dot products along K apart,
+/// which have another order.
+fn packed_operands<T: Float>(set: &KernelSet) {
+    let mut random = Random::new(5);
+    let pool = ThreadPool::with_work_per_thread(3, 1).unwrap();
+    for index in 0..CASES / 10 {
+        let shape = GemmCase::<T>::random_shape(&mut random);
+        let case = GemmCase::<T>::of_shape((shape.0.max(2), shape.1.max(2), shape.2), &mut random);
+        let epilogue = case.random_epilogue(&mut random);
+        let expected = case.run(set, epilogue);
+        let mut packed = set.pack_b(case.a.view());
+        if index % 2 == 0 {
+            packed = set.pack_b(case.b.view());
+        } else if (packed.rows(), packed.cols()) == (case.b.view().rows(), case.b.view().cols()) {
+            packed.repack(case.b.view());
+        } else {
+            continue;
+        }
+        for threads in [Threads::AtMost(1), Threads::Auto] {
+            let mut c = case.c.clone();
+            let options = GemmOptions { epilogue, threads };
+            pool.install(|| set.gemm_packed(case.alpha, case.a.view(), &packed, case.beta, c.view_mut(), &options));
+            let name = set.isa();
+            assert!(c.bits() == expected.bits(), "case {index} on {name}: {}, {threads:?}", case.description);
+        }
+    }
+}
+
 #[test]
-fn f64_activations_are_right() {
+fn packed_operands_do_not_show() {
     for_each_isa(|set| {
-        let values: Vec<f64> = (-400..400).map(|i| f64::from(i) * 0.11).collect();
-        let (rows, one) = (values.len(), [1.0]);
-        for activation in [Activation::Relu, Activation::Sigmoid, Activation::Tanh] {
-            let mut c = vec![f64::NAN; rows];
-            let epilogue = Epilogue::Bias { bias: None, activation };
-            set.gemm(
-                1.0,
-                MatRef::from_row_major(&values, rows, 1),
-                MatRef::from_row_major(&one, 1, 1),
-                0.0,
-                MatMut::from_row_major(&mut c, rows, 1),
-                &GemmOptions { epilogue, ..Default::default() },
-            );
-            for (&x, &got) in values.iter().zip(&c) {
-                let expected = match activation {
-                    Activation::Relu => x.max(0.0),
-                    Activation::Sigmoid => 1.0 / (1.0 + (-x).exp()),
-                    _ => x.tanh(),
-                };
-                // std's own error is part of the difference: a few units in the last place each.
-                let bound = 8.0 * f64::EPSILON * expected.abs();
-                assert!((got - expected).abs() <= bound, "{activation:?}({x}) = {got} on {}", set.isa());
+        packed_operands::<f32>(set);
+        packed_operands::<f64>(set);
+    });
+}
+
+#[test]
+fn operands_packed_for_another_isa_or_shape_are_refused() {
+    let portable = KernelSet::for_isa(Isa::Portable).unwrap();
+    let data = [1.0f32; 6];
+    let view = MatRef::from_row_major(&data, 2, 3);
+    let mut packed = portable.pack_b(view);
+    for set in KernelSet::available().filter(|set| set.isa() != Isa::Portable) {
+        let a = MatRef::from_row_major(&data[..2], 1, 2);
+        let mut c = [0.0f32; 3];
+        let c = MatMut::from_row_major(&mut c, 1, 3);
+        let call = AssertUnwindSafe(|| set.gemm_packed(1.0, a, &packed, 0.0, c, &GemmOptions::default()));
+        let message = *catch_unwind(call).unwrap_err().downcast::<String>().unwrap();
+        assert!(message.contains("portable") && message.contains(set.isa().name()), "{message}");
+    }
+    let message = catch_unwind(AssertUnwindSafe(|| packed.repack(view.t()))).unwrap_err();
+    assert!(message.downcast::<String>().unwrap().contains("3x2 in place of 2x3"));
+}
+
+#[test]
+fn column_sums_are_those_of_the_finished_product() {
+    for_each_isa(|set| {
+        let mut random = Random::new(6);
+        let pool = ThreadPool::with_work_per_thread(3, 1).unwrap();
+        for shape in [(1, 1, 1), (5, 7, 3), (64, 128, 10), (37, 41, 600), (256, 10, 20), (257, 33, 5), (40, 300, 530)] {
+            for c_layout in [Layout::RowMajor, Layout::RowPadded, Layout::ColMajor, Layout::General] {
+                for a_layout in [Layout::RowMajor, Layout::ColMajor] {
+                    let case =
+                        GemmCase::<f32>::with_layouts(shape, (a_layout, Layout::RowMajor, c_layout), &mut random);
+                    let epilogue = case.random_epilogue(&mut random);
+                    let product = case.run(set, epilogue);
+                    let (m, n, _) = shape;
+                    let dense: Vec<f32> = (0..m * n).map(|at| product.get(at / n, at % n)).collect();
+                    let mut expected = vec![f32::NAN; n];
+                    set.column_sums(n, &dense, &mut expected);
+                    for threads in [Threads::AtMost(1), Threads::Auto] {
+                        let (mut c, mut sums) = (case.c.clone(), vec![f32::NAN; n]);
+                        let options = GemmOptions { epilogue, threads };
+                        let (a, b) = (case.a.view(), case.b.view());
+                        pool.install(|| {
+                            let c = c.view_mut();
+                            set.gemm_with_column_sums(case.alpha, a, b, case.beta, c, &mut sums, &options);
+                        });
+                        let place = format!("{} on {}, {threads:?}", case.description, set.isa());
+                        assert!(c.bits() == product.bits(), "{place}");
+                        let bits = |sums: &[f32]| sums.iter().map(|sum| sum.to_bits()).collect::<Vec<_>>();
+                        assert_eq!(bits(&sums), bits(&expected), "{place}");
+                    }
+                }
             }
         }
     });

@@ -1,8 +1,9 @@
 //! The command line.
 
+use crate::ci::Step;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kernels::Isa;
-use std::num::NonZeroUsize;
+use kernels::{Function, Isa};
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 /// Tasks of the workspace.
@@ -17,8 +18,36 @@ pub(crate) struct Flags {
 pub(crate) enum Command {
     /// Measure the kernels against plain loops and other libraries, each answer checked first
     Bench(Bench),
+    /// Check all that must pass before a merge, and show what ran on which instruction set
+    Ci(Ci),
     /// Compute the golden digests, which are the same on every machine, and compare them with the committed ones
     Digest(Digest),
+    /// Train for many steps and see that memory and speed stay level
+    Soak(Soak),
+    /// Run the element-wise functions over all 2^32 inputs and judge each result against f64
+    Sweep(Sweep),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ci {
+    /// Only these steps, in their usual order [default: all]
+    #[arg(value_enum, value_name = "STEP")]
+    pub(crate) steps: Vec<Step>,
+
+    /// Go on after a step that fails
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Soak {
+    /// How many, rounded up to whole epochs of 1000, at least 10 of them
+    #[arg(long, value_name = "N", default_value = "1000000")]
+    pub(crate) steps: usize,
+
+    /// Threads; 0 is one for each core
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) threads: usize,
 }
 
 #[derive(Debug, Args)]
@@ -26,6 +55,30 @@ pub(crate) struct Digest {
     /// Write them to tests/digests.txt instead, after a deliberate change of the arithmetic
     #[arg(long)]
     pub(crate) write: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sweep {
+    /// Functions, such as exp and tanh [default: all]
+    #[arg(value_name = "FUNCTION", value_parser = function)]
+    pub(crate) functions: Vec<Function>,
+
+    /// Instruction sets to judge, separated by commas: portable, neon, avx2, avx512 [default: all that the CPU has]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) isa: Vec<Isa>,
+
+    /// Only one of each N inputs, and the neighbourhoods of powers of two and of the ends of ranges
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) every: NonZeroU32,
+
+    /// Also write the table to this file, as Markdown; an interruption leaves what was there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+fn function(name: &str) -> Result<Function, String> {
+    let found = Function::ALL.into_iter().find(|function| function.name() == name);
+    found.ok_or_else(|| format!("expected one of {}", Function::ALL.map(Function::name).join(", ")))
 }
 
 #[derive(Debug, Args)]
@@ -92,5 +145,16 @@ mod tests {
         let Flags { command: Command::Bench(bench) } = parse("avx2").unwrap() else { panic!("a bench") };
         assert_eq!((bench.isa, bench.kind), (Some(Isa::Avx2), Kind::Gemm));
         assert!(parse("sse9").unwrap_err().to_string().contains("expected one of portable"));
+    }
+
+    #[test]
+    fn functions_are_parsed_by_name() {
+        let parse = |line: &str| Flags::try_parse_from(line.split(' '));
+        let Flags { command: Command::Sweep(sweep) } = parse("xtask sweep tanh exp --isa neon,avx2").unwrap() else {
+            panic!("a sweep")
+        };
+        assert_eq!((sweep.functions, sweep.isa), (vec![Function::Tanh, Function::Exp], vec![Isa::Neon, Isa::Avx2]));
+        assert!(parse("xtask sweep tang").unwrap_err().to_string().contains("expected one of exp, ln"));
+        assert!(parse("xtask sweep --every 0").is_err());
     }
 }

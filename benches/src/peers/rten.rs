@@ -2,11 +2,11 @@
 
 use crate::engines::{Engine, GemmEngine, LossEngine, MapEngine, Role, RunLoss};
 use crate::problem::Operand;
-use ::kernels::Function;
+use ::kernels::{Function, Isa};
 use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
 use rten_simd::{SimdOp, SimdUnaryOp};
 use rten_tensor::{Matrix, NdTensorView};
-use rten_vecmath::{Exp, Sigmoid, Softmax, Tanh};
+use rten_vecmath::{ApproxGelu, Erf, Exp, Gelu, Sigmoid, Silu, Softmax, Tanh};
 use std::mem::MaybeUninit;
 
 pub(super) fn gemm() -> GemmEngine<f32> {
@@ -30,34 +30,86 @@ fn view(x: Operand<'_, f32>) -> Matrix<'_, f32> {
     }
 }
 
-pub(super) fn map(function: Function) -> Option<MapEngine> {
+pub(super) fn map(function: Function, isa: Isa) -> Option<MapEngine> {
     match function {
-        Function::Exp => Some(engine(Exp {})),
-        Function::Sigmoid => Some(engine(Sigmoid {})),
-        Function::Tanh => Some(engine(Tanh {})),
-        Function::Ln | Function::Log1p | Function::Relu => None,
+        Function::Exp => Some(engine(Exp {}, isa)),
+        Function::Sigmoid => Some(engine(Sigmoid {}, isa)),
+        Function::Tanh => Some(engine(Tanh {}, isa)),
+        Function::Erf => Some(engine(Erf {}, isa)),
+        Function::Gelu => Some(engine(Gelu {}, isa)),
+        Function::GeluTanh => Some(engine(ApproxGelu {}, isa)),
+        Function::Silu => Some(engine(Silu {}, isa)),
+        Function::Expm1 | Function::Ln | Function::Log1p | Function::Softplus | Function::Relu => None,
     }
 }
 
-fn engine(op: impl SimdUnaryOp<f32> + 'static) -> MapEngine {
+fn engine(op: impl SimdUnaryOp<f32> + 'static, isa: Isa) -> MapEngine {
     Engine::new(
         "rten",
         Role::Peer,
         Box::new(move |x, out| {
             // SAFETY: `map` only writes whole values, never leaves any uninitialised.
-            op.map(x, unsafe { uninitialised(out) });
+            let out = unsafe { uninitialised(out) };
+            #[cfg(target_arch = "x86_64")]
+            if isa == Isa::Avx2 {
+                return avx2(&op, x, out);
+            }
+            let _ = isa;
+            op.map(x, out);
         }),
     )
 }
 
-pub(super) fn softmax(cols: usize) -> LossEngine {
+/// `op.map`, which takes the best instruction set, with AVX2.
+#[cfg(target_arch = "x86_64")]
+fn avx2(op: &impl SimdUnaryOp<f32>, x: &[f32], out: &mut [MaybeUninit<f32>]) {
+    use rten_simd::{Isa as _, functional::simd_map, isa::Avx2Isa};
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn map(isa: Avx2Isa, op: &impl SimdUnaryOp<f32>, x: &[f32], out: &mut [MaybeUninit<f32>]) {
+        simd_map(
+            isa.f32(),
+            (x, out),
+            #[inline(always)]
+            |x| op.eval(isa, x),
+        );
+    }
+
+    let isa = Avx2Isa::new().expect("ours runs with AVX2");
+    // SAFETY: an `Avx2Isa` is made only where the CPU has these features.
+    unsafe { map(isa, op, x, out) };
+}
+
+/// The softmax of each row, with no more than `isa`.
+pub(super) fn softmax(cols: usize, isa: Isa) -> LossEngine {
     let run = move |x: &[f32], out: &mut [f32]| {
         for (x, out) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)) {
             // SAFETY: the softmax only writes whole values, never leaves any uninitialised.
-            Softmax::new(x, unsafe { uninitialised(out) }).dispatch();
+            let softmax = Softmax::new(x, unsafe { uninitialised(out) });
+            #[cfg(target_arch = "x86_64")]
+            if isa == Isa::Avx2 {
+                softmax_avx2(softmax);
+                continue;
+            }
+            softmax.dispatch();
         }
     };
     Engine::new("rten softmax", Role::Peer, RunLoss::Softmax(Box::new(run)))
+}
+
+/// `softmax.dispatch()`, which takes the best instruction set, with AVX2.
+#[cfg(target_arch = "x86_64")]
+fn softmax_avx2(softmax: Softmax<'_, '_>) {
+    use rten_simd::isa::Avx2Isa;
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn eval(isa: Avx2Isa, softmax: Softmax<'_, '_>) {
+        softmax.eval(isa);
+    }
+
+    let isa = Avx2Isa::new().expect("ours runs with AVX2");
+    // SAFETY: an `Avx2Isa` is made only where the CPU has these features.
+    unsafe { eval(isa, softmax) };
 }
 
 /// # Safety

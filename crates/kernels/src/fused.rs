@@ -10,18 +10,30 @@
 //! For targets of 0 and 1, and for labels of two classes, losses and gradients are right to 3 units in the last place of an
 //! f32 over all logits (2.2 were found); for labels of more classes gradients are to 4.
 
+pub(crate) mod adagrad;
+pub(crate) mod adam;
 pub(crate) mod bce;
 pub(crate) mod cross_entropy;
 mod element_wise;
 pub(crate) mod huber;
+pub(crate) mod logistic;
 mod losses;
 pub(crate) mod mse;
+pub(crate) mod norm;
 mod options;
+pub(crate) mod rmsprop;
 mod rows;
 pub(crate) mod sgd;
 pub(crate) mod softmax;
+pub(crate) mod update;
 
+pub use adagrad::Adagrad;
+pub use adam::Adam;
+pub use logistic::{Descent, Examples, LogisticModel, LogisticSums};
+pub use norm::{Axis, Moments, Norm};
 pub use options::{ClassTargets, LossOptions, Reduction};
+pub use rmsprop::RmsProp;
+pub use sgd::Sgd;
 
 use crate::kernel_set::KernelSet;
 pub(crate) use cross_entropy::Logits;
@@ -68,13 +80,19 @@ on_the_best_isa! {
     fn softmax_cross_entropy(
         cols: usize, logits: &[f32], targets: ClassTargets<'_>, options: LossOptions<'_>, d_logits: &mut [f32]
     ) -> f64;
-}
-
-/// [`KernelSet::sgd`] on the best instruction set of this CPU.
-///
-/// # Panics
-/// As it does.
-#[track_caller]
-pub fn sgd(params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) {
-    KernelSet::best().sgd(params, grads, learning_rate, weight_decay);
+    fn sgd(params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) -> bool;
+    fn sgd_momentum(params: &mut [f32], grads: &[f32], velocity: &mut [f32], options: &Sgd) -> bool;
+    /// ```
+    /// use kernels::fused::{Adam, adam};
+    /// let (mut params, mut mean, mut mean_square) = ([1.0f32; 2], [0.0; 2], [0.0; 2]);
+    /// adam(&mut params, &[0.5, -200.0], [&mut mean, &mut mean_square], 1, &Adam::default());
+    /// // The first step is the learning rate, whatever the size of the gradient.
+    /// assert_eq!(params, [0.999, 1.001]);
+    /// ```
+    ///
+    fn adam(params: &mut [f32], grads: &[f32], moments: [&mut [f32]; 2], step: u64, options: &Adam) -> bool;
+    fn rmsprop(
+        params: &mut [f32], grads: &[f32], mean_square: &mut [f32], velocity: &mut [f32], options: &RmsProp
+    ) -> bool;
+    fn adagrad(params: &mut [f32], grads: &[f32], sum_squares: &mut [f32], step: u64, options: &Adagrad) -> bool;
 }

@@ -13,25 +13,30 @@ mod blas;
 mod blocking;
 mod copy;
 mod dot;
+mod element;
 mod epilogue;
 mod loops;
 mod micro;
 mod pack;
+mod packed;
+mod problem;
 mod scratch;
 mod threads;
 mod view;
 
 pub use blas::{dgemm, sgemm};
+pub(crate) use element::Arithmetic;
+pub use element::Element;
 pub(crate) use loops::serial;
+pub use packed::PackedB;
+pub(crate) use packed::{Prepack, prepack};
+pub(crate) use problem::Problem;
 pub use view::{MatMut, MatRef};
 
 use crate::activation::Activation;
 use crate::kernel_set::KernelSet;
-use crate::math::{double, single};
-use crate::simd::{Float, Simd};
-use epilogue::{Bias, TileEpilogue};
-use scratch::Pod;
-use std::fmt::Debug;
+use crate::reduce::ROW_CHUNK;
+use problem::{BOperand, Order};
 
 /// What is applied to each element of C after the product is complete.
 #[derive(Clone, Copy, Debug, Default)]
@@ -46,13 +51,13 @@ pub enum Epilogue<'a, T> {
         /// Applied after the bias.
         activation: Activation,
     },
-    /// `c = c * activation'(z)` where `output = activation(z)` has the shape of C: the step of backpropagation from a
-    /// layer's output to its logits.
+    /// `c = c * activation'(z)`, from what the activation [keeps](Activation::keeps): the step of backpropagation from a
+    /// layer's output to its logits z.
     Derivative {
         /// The activation whose derivative is taken.
         activation: Activation,
-        /// What the activation returned in the forward pass.
-        output: MatRef<'a, T>,
+        /// Of the shape of C: what the activation returned in the forward pass, or its logits.
+        kept: MatRef<'a, T>,
     },
 }
 
@@ -101,7 +106,7 @@ pub struct GemmOptions<'a, T> {
 /// ```
 ///
 /// # Panics
-/// If the shapes do not fit: A m×k, B k×n, C m×n, a bias of n values, an output of a derivative of m×n.
+/// If the shapes do not fit: A m×k, B k×n, C m×n, a bias of n values, what a derivative is taken from m×n.
 #[track_caller]
 pub fn gemm<T: Element>(
     alpha: T,
@@ -114,185 +119,105 @@ pub fn gemm<T: Element>(
     KernelSet::best().gemm(alpha, a, b, beta, c, options);
 }
 
-/// The element types of `gemm`: `f32` and `f64`.
-pub trait Element: sealed::Sealed + Copy + Default + PartialEq + From<f32> + Send + Sync + Debug + 'static {}
-
-mod sealed {
-    use super::{GemmOptions, KernelSet, MatMut, MatRef};
-
-    /// From the public call to the crate's own types, which a public trait cannot name.
-    pub trait Sealed: Sized {
-        fn gemm(
-            set: &KernelSet,
-            alpha: Self,
-            a: MatRef<'_, Self>,
-            b: MatRef<'_, Self>,
-            beta: Self,
-            c: MatMut<'_, Self>,
-            options: &GemmOptions<'_, Self>,
-        );
-    }
-}
-
-/// What the kernels know of an element type.
-pub(crate) trait Arithmetic: Element + Pod {
-    type Vector<S: Simd>: Float<Scalar = Self, Simd = S>;
-    fn kernel(set: &KernelSet) -> fn(Problem<'_, Self>);
-    fn sigmoid<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S>;
-    fn tanh<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S>;
-}
-
-/// One product to compute, or a band of rows or columns of one.
-pub(crate) struct Problem<'a, T> {
-    alpha: T,
-    a: MatRef<'a, T>,
-    b: MatRef<'a, T>,
-    /// `None` for 0: C is not read.
-    beta: Option<T>,
-    c: MatMut<'a, T>,
-    epilogue: TileEpilogue<'a, T>,
-    order: Order,
-}
-
-/// In which order the products of one element are summed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Order {
-    /// One chain in ascending k for each block of K.
-    Chain,
-    /// As `dot` has it, for a row or column of dot products.
-    Dot,
-}
-
+/// Checks a product and computes it.
 #[track_caller]
-fn checked<T: Arithmetic>(
+fn product<T: Arithmetic>(
     set: &KernelSet,
     alpha: T,
     a: MatRef<'_, T>,
-    b: MatRef<'_, T>,
+    b: BOperand<'_, T>,
     beta: T,
     c: MatMut<'_, T>,
     options: &GemmOptions<'_, T>,
 ) {
-    let problem = Problem::new(alpha, a, b, beta, c, options.epilogue);
-    let (m, n, _) = problem.shape();
-    if m == 0 || n == 0 {
-        return;
-    }
+    let mut problem = Problem::new(alpha, a, b, beta, c, options.epilogue);
     let threads = threads::worth_using(&problem, options.threads);
-    threads::run(problem, threads, T::kernel(set));
+    threads::run(&mut problem, threads, T::kernel(set));
 }
 
-impl<'a, T: Arithmetic> Problem<'a, T> {
-    /// Checks the shapes and decides what must not depend on how the problem is split later.
+impl KernelSet {
+    /// [`gemm`](crate::gemm()) with this set.
+    ///
+    /// # Panics
+    /// If the shapes do not fit: A m×k, B k×n, C m×n, a bias of n values, what a derivative is taken from m×n.
     #[track_caller]
-    fn new(alpha: T, a: MatRef<'a, T>, b: MatRef<'a, T>, beta: T, c: MatMut<'a, T>, epilogue: Epilogue<'a, T>) -> Self {
-        let (m, k, n) = (a.rows(), a.cols(), b.cols());
-        assert!(
-            b.rows() == k && c.rows() == m && c.cols() == n,
-            "gemm: A is {m}x{k}, B is {}x{n}, C is {}x{}: A must be m x k, B k x n, C m x n",
-            b.rows(),
-            c.rows(),
-            c.cols()
-        );
-        let epilogue = match epilogue {
-            Epilogue::None => TileEpilogue::None,
-            Epilogue::Bias { bias, activation } => {
-                let bias = bias.map_or(Bias::None, |bias| {
-                    assert!(bias.len() == n, "gemm: a bias of {} values for a C of {m}x{n}", bias.len());
-                    Bias::OfColumn(bias)
-                });
-                TileEpilogue::Bias { bias, activation }
-            }
-            Epilogue::Derivative { activation, output } => {
-                assert!(
-                    output.rows() == m && output.cols() == n,
-                    "gemm: an output of {}x{} for a C of {m}x{n}",
-                    output.rows(),
-                    output.cols()
-                );
-                TileEpilogue::Derivative { activation, output }
-            }
-        };
-        let along_k = a.col_stride() == 1 && b.row_stride() == 1;
-        let order = if (m == 1 || n == 1) && along_k { Order::Dot } else { Order::Chain };
-        // A sum of no products is 0 whatever alpha is.
-        let alpha = if k == 0 { T::default() } else { alpha };
-        let beta = (beta != T::default()).then_some(beta);
-        let problem = Problem { alpha, a, b, beta, c, epilogue, order };
-        // The kernels write rows of C. A column of C is a row of its transpose, and then the lanes run along it.
-        let c = &problem.c;
-        let rows_of_transpose = c.row_stride() == 1 && (c.col_stride() != 1 || n == 1) && m > 1;
-        if rows_of_transpose { problem.transposed() } else { problem }
+    pub fn gemm<T: Element>(
+        &self,
+        alpha: T,
+        a: MatRef<'_, T>,
+        b: MatRef<'_, T>,
+        beta: T,
+        c: MatMut<'_, T>,
+        options: &GemmOptions<'_, T>,
+    ) {
+        T::gemm(self, alpha, a, b, beta, c, options);
     }
 
-    /// (m, n, k)
-    fn shape(&self) -> (usize, usize, usize) {
-        (self.a.rows(), self.b.cols(), self.a.cols())
+    /// [`gemm`](Self::gemm) and, in the same pass where it can be had there, the sums of C's columns after the epilogue:
+    /// `column_sums[j] = Σ_i c[i][j]`, with the bits of [`column_sums`](Self::column_sums). So backpropagation through a
+    /// layer also gives the gradient of the bias of the layer before.
+    ///
+    /// # Panics
+    /// As `gemm` does, and unless there is one sum for each column of C.
+    #[track_caller]
+    #[allow(clippy::too_many_arguments, reason = "those of gemm and one more output")]
+    pub fn gemm_with_column_sums(
+        &self,
+        alpha: f32,
+        a: MatRef<'_, f32>,
+        b: MatRef<'_, f32>,
+        beta: f32,
+        mut c: MatMut<'_, f32>,
+        column_sums: &mut [f32],
+        options: &GemmOptions<'_, f32>,
+    ) {
+        let (m, n) = (c.rows(), c.cols());
+        assert!(column_sums.len() == n, "gemm: {} column sums for a C of {m}x{n}", column_sums.len());
+        let mut problem = Problem::new(alpha, a, BOperand::View(b), beta, c.reborrow(), options.epilogue);
+        let threads = threads::worth_using(&problem, options.threads);
+        // Tiles pass in the order of the rows only if one thread computes C itself, not its transpose.
+        let in_order = threads == 1 && problem.order == Order::Chain && !problem.is_transpose && m <= ROW_CHUNK;
+        if in_order {
+            column_sums.fill(0.0);
+            problem.column_sums = Some(&mut *column_sums);
+        }
+        threads::run(&mut problem, threads, self.gemm_f32);
+        if !in_order {
+            (self.column_sums)(c.as_ref(), column_sums);
+        }
     }
 
-    /// Cᵀ = Bᵀ Aᵀ
-    fn transposed(self) -> Self {
-        let Problem { a, b, c, epilogue, .. } = self;
-        Problem { a: b.t(), b: a.t(), c: c.t(), epilogue: epilogue.transposed(), ..self }
+    /// Packs `b`, k×n, for [`gemm_packed`](Self::gemm_packed).
+    ///
+    /// ```
+    /// use kernels::{GemmOptions, KernelSet, MatMut, MatRef};
+    /// let kernels = KernelSet::best();
+    /// let weights = kernels.pack_b(MatRef::from_row_major(&[1.0f32, 2.0, 3.0, 4.0], 2, 2).t());
+    /// let (x, mut y) = ([1.0f32, -1.0], [0.0f32; 2]);
+    /// let y_view = MatMut::from_row_major(&mut y, 1, 2);
+    /// kernels.gemm_packed(1.0, MatRef::from_row_major(&x, 1, 2), &weights, 0.0, y_view, &GemmOptions::default());
+    /// assert_eq!(y, [-1.0, -1.0]);
+    /// ```
+    pub fn pack_b<T: Element>(&self, b: MatRef<'_, T>) -> PackedB<T> {
+        T::pack_b(self, b)
     }
 
-    /// The rows of C before `at`, and the rest.
-    fn split_rows(self, at: usize) -> (Self, Self) {
-        let (m, n, _) = self.shape();
-        let (top, bottom) = self.c.split_rows(at);
-        let part = |c, from, to| Problem {
-            a: self.a.row_range(from, to),
-            c,
-            epilogue: self.epilogue.part(from, 0, to - from, n),
-            ..self
-        };
-        (part(top, 0, at), part(bottom, at, m))
-    }
-
-    /// The columns of C before `at`, and the rest.
-    fn split_cols(self, at: usize) -> (Self, Self) {
-        let (left, right) = self.transposed().split_rows(at);
-        (left.transposed(), right.transposed())
+    /// [`gemm`](Self::gemm) with a B that was packed before, which pays where B is used often and does not lie as the
+    /// kernels read it: transposed, or in rows a multiple of 2 KiB apart. The bits are those of `gemm`, but for a
+    /// product of one row or one column that `gemm` takes as dot products along K; here it is a chain like the others.
+    ///
+    /// # Panics
+    /// As `gemm` does, and if B was packed by the set of another instruction set.
+    #[track_caller]
+    pub fn gemm_packed<T: Element>(
+        &self,
+        alpha: T,
+        a: MatRef<'_, T>,
+        b: &PackedB<T>,
+        beta: T,
+        c: MatMut<'_, T>,
+        options: &GemmOptions<'_, T>,
+    ) {
+        T::gemm_packed(self, alpha, a, b, beta, c, options);
     }
 }
-
-macro_rules! element {
-    ($scalar:ident, $vector:ident, $field:ident, $math:ident) => {
-        impl Element for $scalar {}
-
-        impl sealed::Sealed for $scalar {
-            #[track_caller]
-            fn gemm(
-                set: &KernelSet,
-                alpha: $scalar,
-                a: MatRef<'_, $scalar>,
-                b: MatRef<'_, $scalar>,
-                beta: $scalar,
-                c: MatMut<'_, $scalar>,
-                options: &GemmOptions<'_, $scalar>,
-            ) {
-                checked(set, alpha, a, b, beta, c, options);
-            }
-        }
-
-        impl Arithmetic for $scalar {
-            type Vector<S: Simd> = S::$vector;
-
-            fn kernel(set: &KernelSet) -> fn(Problem<'_, $scalar>) {
-                set.$field
-            }
-
-            #[inline(always)]
-            fn sigmoid<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S> {
-                $math::sigmoid(x)
-            }
-
-            #[inline(always)]
-            fn tanh<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S> {
-                $math::tanh(x)
-            }
-        }
-    };
-}
-element!(f32, F32, gemm_f32, single);
-element!(f64, F64, gemm_f64, double);

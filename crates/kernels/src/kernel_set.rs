@@ -1,8 +1,9 @@
 //! The table of kernels of one instruction set: how the rest of the crate, and a caller, reaches them.
 
 use crate::activation::{self, Activation};
-use crate::fused::{self, ClassTargets, Elements, Logits, Weighting};
-use crate::gemm::{self, Element, GemmOptions, MatMut, MatRef};
+use crate::fused::{self, Axis, Descent, Examples, LogisticModel, LogisticSums, Moments, Norm};
+use crate::fused::{ClassTargets, Elements, Logits, Weighting};
+use crate::gemm::{self, MatRef};
 use crate::isa::Isa;
 use crate::math::{self, Function, Unary};
 use crate::reduce;
@@ -26,11 +27,15 @@ pub struct KernelSet {
     isa: Isa,
     map: [Map; Function::ALL.len()],
     map_in_place: [MapInPlace; Function::ALL.len()],
+    leaky_relu: fn(f32, &[f32], &mut [f32]),
+    leaky_relu_in_place: fn(f32, &mut [f32]),
     activation_backward: fn(Activation, &[f32], &mut [f32]),
     sum: fn(&[f32]) -> f32,
     dot: fn(&[f32], &[f32]) -> f32,
+    sum_squares_f64: fn(&[f32]) -> f64,
     max: fn(&[f32]) -> f32,
-    column_sums: fn(usize, &[f32], &mut [f32]),
+    pub(crate) column_sums: fn(MatRef<'_, f32>, &mut [f32]),
+    updates: updates::Updates,
     pub(crate) softmax: fn(usize, &[f32], &mut [f32]),
     pub(crate) softmax_in_place: fn(usize, &mut [f32]),
     pub(crate) log_softmax: fn(usize, &[f32], &mut [f32]),
@@ -40,13 +45,21 @@ pub struct KernelSet {
     pub(crate) huber: fn(Elements<'_>, f32, &mut Weighting<'_>) -> f64,
     pub(crate) bce: fn(Elements<'_>, &fused::bce::Targets<'_>, &mut Weighting<'_>) -> f64,
     pub(crate) cross_entropy: fn(Logits<'_>, ClassTargets<'_>, f32, &mut Weighting<'_>) -> f64,
-    sgd: fn(&mut [f32], &[f32], f32, f32),
-    pub(crate) gemm_f32: fn(gemm::Problem<'_, f32>),
-    pub(crate) gemm_f64: fn(gemm::Problem<'_, f64>),
+    pub(crate) logistic_descent: fn(&Examples<'_>, Descent, LogisticModel<'_>, &mut LogisticSums) -> usize,
+    pub(crate) moments: fn(Axis, usize, &[f32], f32, Moments<'_>),
+    pub(crate) normalise: fn(&Norm<'_>, &[f32], &mut [f32]),
+    pub(crate) normalise_backward_params: NormBackwardParams,
+    pub(crate) normalise_backward_input: NormBackwardInput,
+    pub(crate) gemm_f32: fn(&mut gemm::Problem<'_, f32>),
+    pub(crate) gemm_f64: fn(&mut gemm::Problem<'_, f64>),
+    pub(crate) pack_f32: gemm::Prepack<f32>,
+    pub(crate) pack_f64: gemm::Prepack<f64>,
 }
 
 type Map = fn(&[f32], &mut [f32]);
 type MapInPlace = fn(&mut [f32]);
+type NormBackwardParams = fn(&Norm<'_>, &[f32], &[f32], &mut [f32], &mut [f32]);
+type NormBackwardInput = fn(&Norm<'_>, &[f32], &[f32], &[f32], &mut [f32]);
 
 /// Functions of the table, each its generic kernel inside the features of S.
 macro_rules! entries {
@@ -60,11 +73,14 @@ macro_rules! entries {
     )*};
 }
 
+mod updates;
+
 entries! {
     sum(x: &[f32]) -> f32 = reduce::sum;
     dot(x: &[f32], y: &[f32]) -> f32 = reduce::dot;
+    sum_squares_f64(x: &[f32]) -> f64 = reduce::sum_squares_f64;
     max(x: &[f32]) -> f32 = reduce::max;
-    column_sums(cols: usize, x: &[f32], out: &mut [f32]) = reduce::column_sums;
+    column_sums(x: MatRef<'_, f32>, out: &mut [f32]) = reduce::column_sums;
     softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::softmax;
     softmax_in_place(cols: usize, x: &mut [f32]) = fused::softmax::softmax_in_place;
     log_softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::log_softmax;
@@ -76,21 +92,45 @@ entries! {
         = fused::bce::bce;
     cross_entropy(logits: Logits<'_>, targets: ClassTargets<'_>, smoothing: f32, weighting: &mut Weighting<'_>) -> f64
         = fused::cross_entropy::cross_entropy;
-    sgd(params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) = fused::sgd::sgd;
-    activation_backward(activation: Activation, y: &[f32], d: &mut [f32]) = activation::backward;
+    logistic_descent(examples: &Examples<'_>, descent: Descent, model: LogisticModel<'_>, sums: &mut LogisticSums) -> usize
+        = fused::logistic::logistic_descent;
+    moments(axis: Axis, cols: usize, x: &[f32], eps: f32, moments: Moments<'_>) = fused::norm::moments;
+    normalise(norm: &Norm<'_>, x: &[f32], y: &mut [f32]) = fused::norm::normalise;
+    normalise_backward_params(norm: &Norm<'_>, x: &[f32], d_y: &[f32], d_weight: &mut [f32], d_bias: &mut [f32])
+        = fused::norm::backward_params;
+    normalise_backward_input(norm: &Norm<'_>, x: &[f32], d_weight: &[f32], d_bias: &[f32], d: &mut [f32])
+        = fused::norm::backward_input;
+    leaky_relu(slope: f32, x: &[f32], out: &mut [f32]) = math::leaky_relu::map;
+    leaky_relu_in_place(slope: f32, x: &mut [f32]) = math::leaky_relu::map_in_place;
+    activation_backward(activation: Activation, kept: &[f32], d: &mut [f32]) = activation::backward;
 }
 
 fn map<S: Simd, F: Unary>(x: &[f32], out: &mut [f32]) {
     token::<S>().run(
         #[inline(always)]
-        |s| math::map::<S, F>(s, x, out),
+        |s| {
+            math::map(
+                s,
+                x,
+                out,
+                #[inline(always)]
+                |x| F::of(x),
+            )
+        },
     );
 }
 
 fn map_in_place<S: Simd, F: Unary>(x: &mut [f32]) {
     token::<S>().run(
         #[inline(always)]
-        |s| math::map_in_place::<S, F>(s, x),
+        |s| {
+            math::map_in_place(
+                s,
+                x,
+                #[inline(always)]
+                |x| F::of(x),
+            )
+        },
     );
 }
 
@@ -106,23 +146,38 @@ const fn table<S: Simd>() -> KernelSet {
         isa: S::ISA,
         map: [
             map::<S, math::Exp>,
+            map::<S, math::Expm1>,
             map::<S, math::Ln>,
             map::<S, math::Log1p>,
             map::<S, math::Sigmoid>,
             map::<S, math::Tanh>,
+            map::<S, math::Softplus>,
+            map::<S, math::Erf>,
+            map::<S, math::Gelu>,
+            map::<S, math::GeluTanh>,
+            map::<S, math::Silu>,
             map::<S, math::Relu>,
         ],
         map_in_place: [
             map_in_place::<S, math::Exp>,
+            map_in_place::<S, math::Expm1>,
             map_in_place::<S, math::Ln>,
             map_in_place::<S, math::Log1p>,
             map_in_place::<S, math::Sigmoid>,
             map_in_place::<S, math::Tanh>,
+            map_in_place::<S, math::Softplus>,
+            map_in_place::<S, math::Erf>,
+            map_in_place::<S, math::Gelu>,
+            map_in_place::<S, math::GeluTanh>,
+            map_in_place::<S, math::Silu>,
             map_in_place::<S, math::Relu>,
         ],
+        leaky_relu: leaky_relu::<S>,
+        leaky_relu_in_place: leaky_relu_in_place::<S>,
         activation_backward: activation_backward::<S>,
         sum: sum::<S>,
         dot: dot::<S>,
+        sum_squares_f64: sum_squares_f64::<S>,
         max: max::<S>,
         column_sums: column_sums::<S>,
         softmax: softmax::<S>,
@@ -134,9 +189,16 @@ const fn table<S: Simd>() -> KernelSet {
         huber: huber::<S>,
         bce: bce::<S>,
         cross_entropy: cross_entropy::<S>,
-        sgd: sgd::<S>,
+        updates: updates::table::<S>(),
+        logistic_descent: logistic_descent::<S>,
+        moments: moments::<S>,
+        normalise: normalise::<S>,
+        normalise_backward_params: normalise_backward_params::<S>,
+        normalise_backward_input: normalise_backward_input::<S>,
         gemm_f32: gemm::serial::<S, f32>,
         gemm_f64: gemm::serial::<S, f64>,
+        pack_f32: gemm::prepack::<S, f32>,
+        pack_f64: gemm::prepack::<S, f64>,
     }
 }
 
@@ -219,14 +281,54 @@ impl KernelSet {
         (self.map_in_place[function as usize])(x);
     }
 
-    /// `d[i] *= activation'(z)` where `output[i] = activation(z)`.
+    /// `out[i] = x[i]` above 0, else `slope x[i]`.
     ///
     /// # Panics
-    /// Unless `output` and `d` have the same length.
+    /// Unless `x` and `out` have the same length.
     #[track_caller]
-    pub fn activation_backward(&self, activation: Activation, output: &[f32], d: &mut [f32]) {
-        same_length("activation_backward", ("output", output.len()), ("d", d.len()));
-        (self.activation_backward)(activation, output, d);
+    pub fn leaky_relu(&self, slope: f32, x: &[f32], out: &mut [f32]) {
+        same_length("leaky_relu", ("x", x.len()), ("out", out.len()));
+        (self.leaky_relu)(slope, x, out);
+    }
+
+    /// `x[i] = slope x[i]` where it is not above 0.
+    pub fn leaky_relu_in_place(&self, slope: f32, x: &mut [f32]) {
+        (self.leaky_relu_in_place)(slope, x);
+    }
+
+    /// `out[i] = activation(z[i])`, for a forward pass that keeps the logits z.
+    ///
+    /// # Panics
+    /// Unless `z` and `out` have the same length.
+    #[track_caller]
+    pub fn activate(&self, activation: Activation, z: &[f32], out: &mut [f32]) {
+        same_length("activate", ("z", z.len()), ("out", out.len()));
+        if let Activation::LeakyRelu { slope } = activation {
+            self.leaky_relu(slope, z, out);
+        } else if let Some(function) = activation.function() {
+            self.map(function, z, out);
+        } else {
+            out.copy_from_slice(z);
+        }
+    }
+
+    /// `z[i] = activation(z[i])`.
+    pub fn activate_in_place(&self, activation: Activation, z: &mut [f32]) {
+        if let Activation::LeakyRelu { slope } = activation {
+            self.leaky_relu_in_place(slope, z);
+        } else if let Some(function) = activation.function() {
+            self.map_in_place(function, z);
+        }
+    }
+
+    /// `d[i] *= activation'(z[i])`, from what the activation [keeps](Activation::keeps): its outputs or the logits z.
+    ///
+    /// # Panics
+    /// Unless `kept` and `d` have the same length.
+    #[track_caller]
+    pub fn activation_backward(&self, activation: Activation, kept: &[f32], d: &mut [f32]) {
+        same_length("activation_backward", ("kept", kept.len()), ("d", d.len()));
+        (self.activation_backward)(activation, kept, d);
     }
 
     /// `Σ x`, in the order that [`reduce`](crate::reduce) documents.
@@ -247,6 +349,12 @@ impl KernelSet {
     /// `Σ x²`
     pub fn sum_squares(&self, x: &[f32]) -> f32 {
         (self.dot)(x, x)
+    }
+
+    /// `Σ x²` in f64, eight lanes of it for each half of a vector, otherwise in the same order: for the norm of a gradient.
+    /// It cannot overflow, so it is finite unless an element is not.
+    pub fn sum_squares_f64(&self, x: &[f32]) -> f64 {
+        (self.sum_squares_f64)(x)
     }
 
     /// The largest element; NaN if there is one, -infinity for an empty slice.
@@ -272,36 +380,9 @@ impl KernelSet {
     /// Unless `x` holds whole rows and `out` has `cols` elements; if `cols` is 0.
     #[track_caller]
     pub fn column_sums(&self, cols: usize, x: &[f32], out: &mut [f32]) {
-        whole_rows("column_sums", cols, x.len());
+        let rows = whole_rows("column_sums", cols, x.len());
         same_length("column_sums", ("cols", cols), ("out", out.len()));
-        (self.column_sums)(cols, x, out);
-    }
-
-    /// A step of gradient descent, `p = (1 − learning_rate · weight_decay) p − learning_rate g`.
-    ///
-    /// # Panics
-    /// Unless `params` and `grads` have the same length.
-    #[track_caller]
-    pub fn sgd(&self, params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) {
-        same_length("sgd", ("params", params.len()), ("grads", grads.len()));
-        (self.sgd)(params, grads, learning_rate, weight_decay);
-    }
-
-    /// [`gemm`](crate::gemm()) with this set.
-    ///
-    /// # Panics
-    /// If the shapes do not fit: A m×k, B k×n, C m×n, a bias of n values, an output of a derivative of m×n.
-    #[track_caller]
-    pub fn gemm<T: Element>(
-        &self,
-        alpha: T,
-        a: MatRef<'_, T>,
-        b: MatRef<'_, T>,
-        beta: T,
-        c: MatMut<'_, T>,
-        options: &GemmOptions<'_, T>,
-    ) {
-        T::gemm(self, alpha, a, b, beta, c, options);
+        (self.column_sums)(MatRef::from_row_major(x, rows, cols), out);
     }
 }
 

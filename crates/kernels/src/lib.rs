@@ -57,9 +57,9 @@ mod simd;
 pub mod testing;
 mod threads;
 
-pub use activation::Activation;
-pub use fused::{ClassTargets, LossOptions, Reduction};
-pub use gemm::{Element, Epilogue, GemmOptions, MatMut, MatRef, Threads, dgemm, gemm, sgemm};
+pub use activation::{Activation, Kept};
+pub use fused::{Axis, ClassTargets, LossOptions, Moments, Norm, Reduction};
+pub use gemm::{Element, Epilogue, GemmOptions, MatMut, MatRef, PackedB, Threads, dgemm, gemm, sgemm};
 pub use isa::{Isa, UnknownIsa};
 pub use kernel_set::{IsaUnavailable, KernelSet};
 pub use math::Function;

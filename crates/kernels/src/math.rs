@@ -1,22 +1,35 @@
 //! Vector math: one function a file, each written once for all instruction sets.
 //!
-//! | function | worst error in ULP, over all 2^32 inputs | at 0, infinity, NaN |
+//! | function | error in ULP, at most | at 0, infinity, NaN |
 //! |---|---|---|
 //! | [`exp`] | 0.90 | 1; infinity, 0 for -infinity; NaN |
+//! | [`expm1`] | 0.80 | its argument; infinity, -1 for -infinity; NaN |
 //! | [`ln`] | 0.92 | -infinity; infinity; NaN, also for what is below 0 |
 //! | [`log1p`] | 0.92 | its argument; infinity; NaN, also for what is below -1 |
 //! | [`sigmoid`] | 0.97 | 0.5; 1, 0 for -infinity; NaN |
 //! | [`tanh`] | 0.95 | its argument; ±1; NaN |
-//! | [`relu`] | exact | its argument; infinity, 0 for -infinity; NaN |
+//! | [`softplus`] | 1.8 | ln 2; infinity, 0 for -infinity; NaN |
+//! | [`erf`] | 1 | its argument; ±1; NaN |
+//! | [`gelu`] | 2, or 2^-24 of the argument where that is more | its argument; infinity, -0 for -infinity; NaN |
+//! | [`gelu_tanh`] | 2, or 2^-24 of the argument where that is more | its argument; infinity, -0 for -infinity; NaN |
+//! | [`silu`] | 2 | its argument; infinity, -0 for -infinity; NaN |
+//! | [`relu`], [`leaky_relu`] | exact, a rounded product | its argument; infinity, 0 or -infinity for -infinity; NaN |
 //!
 //! Subnormal arguments and results included. All go from a slice to another of the same length, or work in place.
 
 pub(crate) mod double;
+pub(crate) mod erf;
 pub(crate) mod exp;
+pub(crate) mod expm1;
+pub(crate) mod gelu;
+pub(crate) mod gelu_tanh;
+pub(crate) mod leaky_relu;
 pub(crate) mod ln;
 pub(crate) mod log1p;
 pub(crate) mod relu;
 pub(crate) mod sigmoid;
+pub(crate) mod silu;
+pub(crate) mod softplus;
 pub(crate) mod tanh;
 
 use crate::kernel_set::KernelSet;
@@ -27,6 +40,8 @@ use crate::simd::{Float, Float32, Simd};
 pub enum Function {
     /// `e^x`
     Exp,
+    /// `e^x - 1`
+    Expm1,
     /// The natural logarithm.
     Ln,
     /// `ln(1 + x)`
@@ -35,23 +50,51 @@ pub enum Function {
     Sigmoid,
     /// The hyperbolic tangent.
     Tanh,
+    /// `ln(1 + e^x)`
+    Softplus,
+    /// The error function, `2/√π ∫ e^-t² dt` from 0 to x.
+    Erf,
+    /// `x Φ(x)`, Φ the distribution function of the normal distribution.
+    Gelu,
+    /// `x / 2 (1 + tanh(√(2/π) (x + 0.044715 x³)))`
+    GeluTanh,
+    /// `x / (1 + e^-x)`
+    Silu,
     /// `max(x, 0)`
     Relu,
 }
 
 impl Function {
     /// Every function, in the order of the enumeration.
-    pub const ALL: [Function; 6] =
-        [Function::Exp, Function::Ln, Function::Log1p, Function::Sigmoid, Function::Tanh, Function::Relu];
+    pub const ALL: [Function; 12] = [
+        Function::Exp,
+        Function::Expm1,
+        Function::Ln,
+        Function::Log1p,
+        Function::Sigmoid,
+        Function::Tanh,
+        Function::Softplus,
+        Function::Erf,
+        Function::Gelu,
+        Function::GeluTanh,
+        Function::Silu,
+        Function::Relu,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Function::Exp => "exp",
+            Function::Expm1 => "expm1",
             Function::Ln => "ln",
             Function::Log1p => "log1p",
             Function::Sigmoid => "sigmoid",
             Function::Tanh => "tanh",
+            Function::Softplus => "softplus",
+            Function::Erf => "erf",
+            Function::Gelu => "gelu",
+            Function::GeluTanh => "gelu_tanh",
+            Function::Silu => "silu",
             Function::Relu => "relu",
         }
     }
@@ -61,11 +104,26 @@ impl Function {
     pub const fn max_ulp(self) -> f64 {
         match self {
             Function::Exp => 0.9,
+            Function::Expm1 => 0.8,
             Function::Ln => 0.92,
             Function::Log1p => 0.92,
             Function::Sigmoid => 0.97,
             Function::Tanh => 0.95,
+            Function::Softplus => 1.8,
+            Function::Erf => 1.0,
+            Function::Gelu => 2.0,
+            Function::GeluTanh => 2.0,
+            Function::Silu => 2.0,
             Function::Relu => 0.0,
+        }
+    }
+
+    /// Where this times |x| is more than [`max_ulp`](Self::max_ulp), it is the bound on the error instead.
+    pub const fn max_error_per_argument(self) -> f64 {
+        match self {
+            // The probability that x is multiplied with is found to this.
+            Function::Gelu | Function::GeluTanh => 1.0 / 16_777_216.0,
+            _ => 0.0,
         }
     }
 }
@@ -89,12 +147,32 @@ macro_rules! on_slices {
 }
 on_slices!(
     exp exp_in_place Exp,
+    expm1 expm1_in_place Expm1,
     ln ln_in_place Ln,
     log1p log1p_in_place Log1p,
     sigmoid sigmoid_in_place Sigmoid,
     tanh tanh_in_place Tanh,
+    softplus softplus_in_place Softplus,
+    erf erf_in_place Erf,
+    gelu gelu_in_place Gelu,
+    gelu_tanh gelu_tanh_in_place GeluTanh,
+    silu silu_in_place Silu,
     relu relu_in_place Relu
 );
+
+/// [`KernelSet::leaky_relu`] on the best instruction set of this CPU.
+///
+/// # Panics
+/// As it does.
+#[track_caller]
+pub fn leaky_relu(slope: f32, x: &[f32], out: &mut [f32]) {
+    KernelSet::best().leaky_relu(slope, x, out);
+}
+
+/// [`KernelSet::leaky_relu_in_place`] on the best instruction set of this CPU.
+pub fn leaky_relu_in_place(slope: f32, x: &mut [f32]) {
+    KernelSet::best().leaky_relu_in_place(slope, x);
+}
 
 /// `c[0] + c[1] x + c[2] x² + ...` by Horner's rule.
 #[inline(always)]
@@ -108,7 +186,11 @@ pub(crate) fn polynomial<V: Float, const N: usize>(x: V, coefficients: &[V::Scal
 
 /// The functions that the epilogue of `gemm` needs, as [`double`] has them for f64.
 pub(crate) mod single {
+    pub(crate) use super::gelu::{derivative as gelu_derivative, gelu};
+    pub(crate) use super::gelu_tanh::{derivative as gelu_tanh_derivative, gelu_tanh};
     pub(crate) use super::sigmoid::sigmoid;
+    pub(crate) use super::silu::{derivative as silu_derivative, silu};
+    pub(crate) use super::softplus::{derivative as softplus_derivative, softplus};
     pub(crate) use super::tanh::tanh;
 }
 
@@ -128,24 +210,46 @@ macro_rules! unary {
         }
     )*};
 }
-unary!(Exp exp, Ln ln, Log1p log1p, Sigmoid sigmoid, Tanh tanh, Relu relu);
+unary!(
+    Exp exp,
+    Expm1 expm1,
+    Ln ln,
+    Log1p log1p,
+    Sigmoid sigmoid,
+    Tanh tanh,
+    Softplus softplus,
+    Erf erf,
+    Gelu gelu,
+    GeluTanh gelu_tanh,
+    Silu silu,
+    Relu relu
+);
 
 #[inline(always)]
-pub(crate) fn map<S: Simd, F: Unary>(s: S, x: &[f32], out: &mut [f32]) {
+pub(crate) fn map<S: Simd>(s: S, x: &[f32], out: &mut [f32], f: impl Fn(S::F32) -> S::F32) {
     let lanes = S::F32::LANES;
-    let (mut from, mut to) = (x.chunks_exact(lanes), out.chunks_exact_mut(lanes));
+    // Two at a time: a CPU then has more of independent chains to choose from.
+    let (mut from, mut to) = (x.chunks_exact(2 * lanes), out.chunks_exact_mut(2 * lanes));
     for (x, out) in (&mut from).zip(&mut to) {
-        F::of(S::F32::load(s, x)).store(out);
+        let (low, high) = (f(S::F32::load(s, x)), f(S::F32::load(s, &x[lanes..])));
+        low.store(out);
+        high.store(&mut out[lanes..]);
     }
-    F::of(S::F32::load_partial(s, from.remainder())).store_partial(s, to.into_remainder());
+    for (x, out) in from.remainder().chunks(lanes).zip(to.into_remainder().chunks_mut(lanes)) {
+        f(S::F32::load_partial(s, x)).store_partial(s, out);
+    }
 }
 
 #[inline(always)]
-pub(crate) fn map_in_place<S: Simd, F: Unary>(s: S, x: &mut [f32]) {
-    let mut vectors = x.chunks_exact_mut(S::F32::LANES);
-    for x in &mut vectors {
-        F::of(S::F32::load(s, x)).store(x);
+pub(crate) fn map_in_place<S: Simd>(s: S, x: &mut [f32], f: impl Fn(S::F32) -> S::F32) {
+    let lanes = S::F32::LANES;
+    let mut pairs = x.chunks_exact_mut(2 * lanes);
+    for x in &mut pairs {
+        let (low, high) = (f(S::F32::load(s, x)), f(S::F32::load(s, &x[lanes..])));
+        low.store(x);
+        high.store(&mut x[lanes..]);
     }
-    let rest = vectors.into_remainder();
-    F::of(S::F32::load_partial(s, rest)).store_partial(s, rest);
+    for x in pairs.into_remainder().chunks_mut(lanes) {
+        f(S::F32::load_partial(s, x)).store_partial(s, x);
+    }
 }

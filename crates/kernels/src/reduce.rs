@@ -3,7 +3,8 @@
 //! A sum keeps four accumulators of 16 lanes: vector i of the slice goes to accumulator i mod 4, the last one filled up
 //! with zeros; then `(a0 + a1) + (a2 + a3)`, then the lanes by halves: lane i + lane i+8, and so on.
 
-use crate::simd::{Float, Simd};
+use crate::gemm::{Arithmetic, MatRef};
+use crate::simd::{Float, Float32, Simd};
 
 pub(crate) const ACCUMULATORS: usize = 4;
 
@@ -46,6 +47,34 @@ pub(crate) fn sum<S: Simd>(s: S, x: &[f32]) -> f32 {
     }
     combine(acc).sum_lanes()
 }
+
+/// In f64: each of the four accumulators is two of 8 lanes, which meet before the four do.
+#[inline(always)]
+pub(crate) fn sum_squares_f64<S: Simd>(s: S, x: &[f32]) -> f64 {
+    let lanes = S::F32::LANES;
+    let mut acc = [(S::F64::splat(s, 0.0), S::F64::splat(s, 0.0)); ACCUMULATORS];
+    let mut groups = x.chunks_exact(ACCUMULATORS * lanes);
+    for x in &mut groups {
+        for (i, acc) in acc.iter_mut().enumerate() {
+            *acc = add_squares(*acc, S::F32::load(s, &x[i * lanes..]));
+        }
+    }
+    for (acc, x) in acc.iter_mut().zip(groups.remainder().chunks(lanes)) {
+        *acc = add_squares(*acc, S::F32::load_partial(s, x));
+    }
+    let [a, b, c, d] = acc;
+    combine([a.0 + a.1, b.0 + b.1, c.0 + c.1, d.0 + d.1]).sum_lanes()
+}
+
+#[inline(always)]
+fn add_squares<V: Float32>(acc: Halves<V>, x: V) -> Halves<V> {
+    let (low, high) = x.widen();
+    (low.mul_add(low, acc.0), high.mul_add(high, acc.1))
+}
+
+/// 16 lanes of f64.
+type Halves<V> = (F64Of<V>, F64Of<V>);
+type F64Of<V> = <<V as Float>::Simd as Simd>::F64;
 
 #[inline(always)]
 pub(crate) fn dot<S: Simd>(s: S, x: &[f32], y: &[f32]) -> f32 {
@@ -143,28 +172,71 @@ pub(crate) fn argmax(cols: usize, x: &[f32], out: &mut [u32]) {
 }
 
 /// Rows whose sums are taken before they meet the others'.
-const ROW_CHUNK: usize = 256;
+pub(crate) const ROW_CHUNK: usize = 256;
 
 /// The sum of each column: one after the other within 256 rows, from 0, then the sums of such chunks in their order.
 #[inline(always)]
-pub(crate) fn column_sums<S: Simd>(s: S, cols: usize, x: &[f32], out: &mut [f32]) {
-    let lanes = S::F32::LANES;
-    for (block, out) in out.chunks_mut(lanes).enumerate() {
-        let from = block * lanes;
-        let mut total = S::F32::splat(s, 0.0);
-        for chunk in x.chunks(cols * ROW_CHUNK) {
-            let mut acc = S::F32::splat(s, 0.0);
-            if out.len() == lanes {
-                for row in chunk.chunks_exact(cols) {
-                    acc = acc + S::F32::load(s, &row[from..]);
-                }
-            } else {
-                for row in chunk.chunks_exact(cols) {
-                    acc = acc + S::F32::load_partial(s, &row[from..]);
-                }
+pub(crate) fn column_sums<S: Simd>(s: S, x: MatRef<'_, f32>, out: &mut [f32]) {
+    const STEP: usize = 64;
+    out.fill(0.0);
+    for first in (0..x.rows()).step_by(ROW_CHUNK) {
+        let chunk = x.row_range(first, x.rows().min(first + ROW_CHUNK));
+        for (from, out) in (0..).step_by(STEP).zip(out.chunks_mut(STEP)) {
+            let mut sums = [0.0; STEP];
+            let sums = &mut sums[..out.len()];
+            add_rows::<S, f32>(s, chunk.col_range(from, from + out.len()), sums);
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out += *sum;
             }
-            total = total + acc;
         }
-        total.store_partial(s, out);
+    }
+}
+
+/// `sums[j] = sums[j] + x[0][j] + x[1][j] + ...`, one after the other.
+#[inline(always)]
+pub(crate) fn add_rows<S: Simd, T: Arithmetic>(s: S, x: MatRef<'_, T>, sums: &mut [T]) {
+    if x.has_contiguous_rows() {
+        let lanes = T::Vector::<S>::LANES;
+        let mut from = 0;
+        while from + 4 * lanes <= sums.len() {
+            add_vectors::<S, T, 4>(s, x, from, sums);
+            from += 4 * lanes;
+        }
+        while from < sums.len() {
+            add_vectors::<S, T, 1>(s, x, from, sums);
+            from += lanes;
+        }
+    } else {
+        for (j, sum) in sums.iter_mut().enumerate() {
+            for i in 0..x.rows() {
+                *sum = *sum + x.get(i, j);
+            }
+        }
+    }
+}
+
+/// [`add_rows`] for the columns from `from` on: `VECTORS` whole vectors of them or, if 1, perhaps a part of one.
+#[inline(always)]
+fn add_vectors<S: Simd, T: Arithmetic, const VECTORS: usize>(s: S, x: MatRef<'_, T>, from: usize, sums: &mut [T]) {
+    let lanes = T::Vector::<S>::LANES;
+    let sums = &mut sums[from..];
+    if sums.len() < lanes {
+        let mut acc = T::Vector::<S>::load_partial(s, sums);
+        for i in 0..x.rows() {
+            acc = acc + T::Vector::<S>::load_partial(s, &x.row(i)[from..]);
+        }
+        return acc.store_partial(s, sums);
+    }
+    let mut acc = [T::Vector::<S>::splat(s, T::default()); VECTORS];
+    for (acc, sums) in acc.iter_mut().zip(sums.chunks_exact(lanes)) {
+        *acc = T::Vector::<S>::load(s, sums);
+    }
+    for i in 0..x.rows() {
+        for (acc, x) in acc.iter_mut().zip(x.row(i)[from..].chunks_exact(lanes)) {
+            *acc = *acc + T::Vector::<S>::load(s, x);
+        }
+    }
+    for (acc, sums) in acc.into_iter().zip(sums.chunks_exact_mut(lanes)) {
+        acc.store(sums);
     }
 }

@@ -1,5 +1,6 @@
 //! The same mathematics in f64 by plain loops and stable formulas, to judge the kernels by. It shares nothing with them.
 
+use crate::fused::{Adagrad, Adam, RmsProp, Sgd};
 use crate::gemm::{Element, MatRef};
 
 /// A product and what its error is measured by.
@@ -46,6 +47,46 @@ pub fn gemm<T: Element + Into<f64>>(
 pub fn sigmoid(x: f64) -> f64 {
     let e = (-x.abs()).exp();
     if x < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) }
+}
+
+/// `ln(1 + e^x)`
+pub fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
+}
+
+/// `Φ(x)`, the distribution function of the normal distribution.
+pub fn normal_cdf(x: f64) -> f64 {
+    let a = x.abs();
+    let density = (-0.5 * a * a).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    let below = if a < 2.0 {
+        // a + a³/3 + a⁵/(3·5) + ...
+        let (mut sum, mut term) = (a, a);
+        for odd in (3..100).step_by(2) {
+            term *= a * a / f64::from(odd);
+            sum += term;
+        }
+        0.5 - density * sum
+    } else {
+        // a + 1/(a + 2/(a + 3/(a + ...)))
+        let fraction = (1..=200).rev().fold(a, |fraction, i| a + f64::from(i) / fraction);
+        density / fraction
+    };
+    if x < 0.0 { below } else { 1.0 - below }
+}
+
+/// `x Φ(x)`
+pub fn gelu(x: f64) -> f64 {
+    x * normal_cdf(x)
+}
+
+/// `x σ(2u)` with `u = √(2/π) (x + 0.044715 x³)`
+pub fn gelu_tanh(x: f64) -> f64 {
+    x * sigmoid((8.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x * x * x))
+}
+
+/// `x σ(x)`
+pub fn silu(x: f64) -> f64 {
+    x * sigmoid(x)
 }
 
 /// `ln Σ e^z`
@@ -102,4 +143,39 @@ pub fn softmax_cross_entropy(z: &[f64], label: usize) -> (f64, Vec<f64>) {
 /// `(1 - learning_rate weight_decay) p - learning_rate g`
 pub fn sgd(p: f64, g: f64, learning_rate: f64, weight_decay: f64) -> f64 {
     (1.0 - learning_rate * weight_decay) * p - learning_rate * g
+}
+
+/// The new parameter and velocity of [`Sgd`].
+pub fn sgd_momentum(p: f64, g: f64, b: f64, options: &Sgd) -> (f64, f64) {
+    let g = g + options.weight_decay * p;
+    let b = options.momentum * b + g;
+    let direction = if options.nesterov { g + options.momentum * b } else { b };
+    (p - options.learning_rate * direction, b)
+}
+
+/// The new parameter and moments of [`Adam`] in step `step`, counted from 1.
+pub fn adam(p: f64, g: f64, [m, v]: [f64; 2], step: u64, options: &Adam) -> (f64, [f64; 2]) {
+    let &Adam { learning_rate, beta1, beta2, epsilon, weight_decay, decoupled_weight_decay } = options;
+    let (p, g) =
+        if decoupled_weight_decay { (p - learning_rate * weight_decay * p, g) } else { (p, g + weight_decay * p) };
+    let (m, v) = (beta1 * m + (1.0 - beta1) * g, beta2 * v + (1.0 - beta2) * g * g);
+    let (correction1, correction2) = (1.0 - beta1.powf(step as f64), 1.0 - beta2.powf(step as f64));
+    let denominator = v.sqrt() / correction2.sqrt() + epsilon;
+    (p - learning_rate / correction1 * m / denominator, [m, v])
+}
+
+/// The new parameter, mean square and velocity of [`RmsProp`].
+pub fn rmsprop(p: f64, g: f64, [v, b]: [f64; 2], options: &RmsProp) -> (f64, [f64; 2]) {
+    let g = g + options.weight_decay * p;
+    let v = options.alpha * v + (1.0 - options.alpha) * g * g;
+    let b = options.momentum * b + g / (v.sqrt() + options.epsilon);
+    (p - options.learning_rate * b, [v, b])
+}
+
+/// The new parameter and sum of squares of [`Adagrad`] in step `step`, counted from 1.
+pub fn adagrad(p: f64, g: f64, v: f64, step: u64, options: &Adagrad) -> (f64, f64) {
+    let g = g + options.weight_decay * p;
+    let v = v + g * g;
+    let rate = options.learning_rate / (1.0 + (step - 1) as f64 * options.learning_rate_decay);
+    (p - rate * g / (v.sqrt() + options.epsilon), v)
 }

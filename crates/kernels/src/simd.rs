@@ -121,6 +121,18 @@ pub(crate) trait Float:
         }
     }
 
+    /// Asks for the cache line at `at` to be brought near. Any pointer may be given.
+    #[inline(always)]
+    fn prefetch(_: Self::Simd, at: *const Self::Scalar) {
+        let _ = at;
+        // SAFETY: a prefetch is a hint that faults nowhere.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T0>(at.cast());
+        }
+    }
+
     /// # Panics
     /// If `lanes > LANES`.
     fn tail(s: Self::Simd, lanes: usize) -> Self::Tail;
@@ -162,6 +174,8 @@ pub(crate) trait Float:
     fn lt(self, other: Self) -> Self::Mask;
     fn eq(self, other: Self) -> Self::Mask;
     fn is_nan(self) -> Self::Mask;
+    /// Whether it is true of each lane.
+    fn all(mask: Self::Mask) -> bool;
     /// `mask ? yes : no`, bits untouched.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
     /// 2^self for a whole number whose power is a normal number.
@@ -239,6 +253,8 @@ pub(crate) trait Float:
 pub(crate) trait Float32: Float<Scalar = f32> {
     type Bits: Int32<Simd = Self::Simd, Float = Self>;
     fn to_bits(self) -> Self::Bits;
+    /// Rounded once, as IEEE-754 has it.
+    fn sqrt(self) -> Self;
     /// The lower and the upper eight lanes, exact.
     fn widen(self) -> (<Self::Simd as Simd>::F64, <Self::Simd as Simd>::F64);
 }

@@ -27,9 +27,9 @@ fn run() -> nn::Result<()> {
     println!("data: {} rows to learn from, {} held out, {} features", training.rows(), test.rows(), training.cols());
     println!("classes: {}", training.class_names().join(", "));
 
-    let mut model = Model::logistic_regression(training.cols())?;
-    let trainer = Trainer::new(TrainOptions { max_epochs: 1000, seed: SEED, ..TrainOptions::default() })?;
-    let report = trainer.fit(&mut model, training.features(), training.targets())?;
+    let model = Model::logistic_regression(training.cols())?;
+    let mut trainer = Trainer::new(model, TrainOptions { max_epochs: 1000, seed: SEED, ..TrainOptions::default() })?;
+    let report = trainer.fit(&training)?;
 
     let TrainOptions { tol, n_iter_no_change, .. } = trainer.options();
     let reason = match report.stop {
@@ -41,7 +41,7 @@ fn run() -> nn::Result<()> {
     };
     println!("stopped after {} epochs: {reason}", report.epochs.len());
     for (name, data) in [("training", &training), ("test", &test)] {
-        let evaluation = model.evaluate(data.features(), data.targets())?;
+        let evaluation = trainer.model().evaluate(data.features(), data.targets())?;
         println!("{name}: loss {:.4}, accuracy {:.4}", evaluation.loss, evaluation.accuracy.unwrap_or(0.0));
     }
     Ok(())

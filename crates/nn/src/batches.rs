@@ -1,7 +1,7 @@
 //! Cuts a data set into batches, in a new order each epoch.
 
 use crate::error::{Error, Result};
-use crate::losses::{CheckedTargets, Targets};
+use crate::losses::{CheckedTargets, TargetValues, Targets, WeightedTargets};
 use crate::model::Model;
 use crate::params::Buffer;
 use crate::random::{Purpose, Stream};
@@ -14,14 +14,26 @@ pub(crate) struct Batches<'a> {
     inputs: usize,
     outputs: usize,
     batch_rows: usize,
-    shuffled: Option<Shuffled>,
+    gathered: Option<Gathered>,
+}
+
+/// Which rows make an epoch.
+pub(crate) struct Order {
+    /// The numbers of the rows, where not all of them are used.
+    pub(crate) selected: Option<Vec<usize>>,
+    /// Whether each epoch has an order of its own.
+    pub(crate) shuffle: bool,
 }
 
 /// The order of the rows, and the rows of one batch gathered from all over the data.
-struct Shuffled {
+struct Gathered {
+    selected: Option<Vec<usize>>,
+    shuffle: bool,
     order: Vec<usize>,
     x: Buffer,
     targets: GatheredTargets,
+    /// Empty where the rows have none.
+    weights: Vec<f32>,
 }
 
 enum GatheredTargets {
@@ -30,32 +42,38 @@ enum GatheredTargets {
 }
 
 impl<'a> Batches<'a> {
+    /// Batches of `batch_rows` of the rows that `order` selects, at most as many as those are.
     pub(crate) fn new(
         x: &'a [f32],
         targets: CheckedTargets<'a>,
         model: &Model,
         batch_rows: usize,
-        shuffle: bool,
+        order: Order,
     ) -> Result<Self> {
         let (inputs, outputs) = (model.inputs(), model.outputs());
-        let rows = x.len() / inputs;
-        // A batch of all rows is the same in any order, up to rounding.
-        let shuffled = if shuffle && batch_rows < rows {
+        let Order { selected, shuffle } = order;
+        let rows = selected.as_ref().map_or(x.len() / inputs, Vec::len);
+        // A batch of all rows is the same in any order, up to rounding. Rows one by one are named by their order.
+        let shuffle = shuffle && batch_rows < rows;
+        let gathered = if shuffle || selected.is_some() || batch_rows == 1 {
             let mut order = Vec::new();
             let out_of_memory = |_| Error::OutOfMemory { what: "the order of the rows", rows, cols: 2 };
             order.try_reserve_exact(rows).map_err(out_of_memory)?;
             order.resize(rows, 0);
-            let targets = match targets {
-                CheckedTargets::Labels(_) => GatheredTargets::Labels(vec![0; batch_rows]),
-                CheckedTargets::Values(_) => {
+            let weighted = targets.weights.is_some();
+            let gathered = match targets.values {
+                TargetValues::Labels(_) => GatheredTargets::Labels(vec![0; batch_rows]),
+                TargetValues::Values(_) => {
                     GatheredTargets::Values(Buffer::zeros("a batch of targets", batch_rows, outputs)?)
                 }
             };
-            Some(Shuffled { order, x: Buffer::zeros("a batch of data", batch_rows, inputs)?, targets })
+            let weights = vec![0.0; if weighted { batch_rows } else { 0 }];
+            let x = Buffer::zeros("a batch of data", batch_rows, inputs)?;
+            Some(Gathered { selected, shuffle, order, x, targets: gathered, weights })
         } else {
             None
         };
-        Ok(Batches { x, targets, rows, inputs, outputs, batch_rows, shuffled })
+        Ok(Batches { x, targets, rows, inputs, outputs, batch_rows, gathered })
     }
 
     /// How many batches an epoch has.
@@ -70,31 +88,49 @@ impl<'a> Batches<'a> {
 
     /// Draws the order of an epoch, from no state but its number.
     pub(crate) fn start_epoch(&mut self, seed: u64, epoch: u64) {
-        if let Some(Shuffled { order, .. }) = &mut self.shuffled {
-            order.iter_mut().enumerate().for_each(|(row, place)| *place = row);
+        let Some(Gathered { selected, shuffle, order, .. }) = &mut self.gathered else { return };
+        match selected {
+            Some(selected) => order.copy_from_slice(selected),
+            None => order.iter_mut().enumerate().for_each(|(row, place)| *place = row),
+        }
+        if *shuffle {
             Stream::new(seed, Purpose::Shuffle, epoch).shuffle(order);
         }
     }
 
+    /// All rows with their targets, and the numbers of those of the epoch from batch `from` on, where a batch is one row
+    /// with one value to be predicted and no weight.
+    pub(crate) fn one_by_one(&self, from: usize) -> Option<(&[f32], &[f32], &[usize])> {
+        match (&self.targets, &self.gathered) {
+            (CheckedTargets { values: TargetValues::Values(values), weights: None }, Some(Gathered { order, .. }))
+                if self.batch_rows == 1 && self.outputs == 1 =>
+            {
+                Some((self.x, values, &order[from..]))
+            }
+            _ => None,
+        }
+    }
+
     /// Batch number `batch` of the epoch, counted from 0.
-    pub(crate) fn get(&mut self, batch: usize) -> (&[f32], Targets<'_>) {
+    pub(crate) fn get(&mut self, batch: usize) -> (&[f32], WeightedTargets<'_>) {
         let from = batch * self.batch_rows;
         let to = self.rows.min(from + self.batch_rows);
-        match &mut self.shuffled {
+        match &mut self.gathered {
             None => (&self.x[from * self.inputs..to * self.inputs], self.targets.rows(from, to, self.outputs)),
-            Some(Shuffled { order, x, targets }) => {
+            Some(Gathered { order, x, targets, weights, .. }) => {
                 let order = &order[from..to];
                 let x = gather(self.x, order, self.inputs, x.as_mut_slice());
-                let targets = match (&self.targets, targets) {
-                    (CheckedTargets::Labels(labels), GatheredTargets::Labels(gathered)) => {
+                let targets = match (&self.targets.values, targets) {
+                    (TargetValues::Labels(labels), GatheredTargets::Labels(gathered)) => {
                         Targets::Labels(gather(labels, order, 1, gathered))
                     }
-                    (CheckedTargets::Values(values), GatheredTargets::Values(gathered)) => {
+                    (TargetValues::Values(values), GatheredTargets::Values(gathered)) => {
                         Targets::Values(gather(values, order, self.outputs, gathered.as_mut_slice()))
                     }
                     _ => unreachable!("the gathered targets are of the kind of the targets"),
                 };
-                (x, targets)
+                let weights = self.targets.weights.map(|all| gather(all, order, 1, weights));
+                (x, WeightedTargets { targets, weights })
             }
         }
     }

@@ -1,5 +1,15 @@
-//! Weights as `.safetensors` files, with the names and shapes of a `torch.nn.Sequential`: `0.weight` of shape
-//! `[outputs, inputs]`, `0.bias` of shape `[outputs]`, in 32-bit floating point.
+//! Checkpoints as `.safetensors` files.
+//!
+//! The weights have the names and shapes of a `torch.nn.Sequential`: `0.weight` of shape `[outputs, inputs]`, `0.bias` of
+//! shape `[outputs]`, in 32-bit floating point; norms also `running_mean`, `running_var` and `num_batches_tracked`. [`save`]
+//! writes these alone, for use by others too, and [`load`] reads them, also from a file that PyTorch wrote.
+//!
+//! [`Trainer::save`](crate::Trainer::save) adds what a training needs to go on: tensors `optimizer.exp_avg.0.weight` and so on
+//! by the names that PyTorch has for the state of an optimiser, those of the best model so far as `best.0.weight`, the
+//! `history` of the epochs, and in the metadata of the header position, options, layers and loss. The random numbers of a
+//! training are functions of its seed, epoch and step, which are among these. [`load`] takes the weights from such a file.
+//!
+//! Both kinds have a format number and a checksum.
 //!
 //! ```
 //! use nn::{Activation, Model, checkpoint};
@@ -16,214 +26,183 @@
 //! # }
 //! ```
 
+mod container;
+mod training;
+
 use std::fs;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::Dtype;
 
 use crate::check;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::file::{self, FileError, Problem};
 use crate::model::Model;
-use crate::params::Parameter;
+use crate::optim::OptimizerState;
+use crate::params::{Parameter, StateEntry};
+use crate::train::{Course, TrainOptions};
+use container::{Container, Tensor};
 
-/// Writes the parameters of `model` to `path`, all or nothing: see [`atomic_write`](file::atomic_write).
+/// Writes the parameters and buffers of `model` to `path`, all or nothing: see [`atomic_write`](file::atomic_write).
 ///
 /// # Errors
 /// [`Error::File`](crate::Error::File).
 pub fn save(model: &Model, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    let little_endian = |parameter: &Parameter<'_>| parameter.values().flat_map(f32::to_le_bytes).collect();
-    let data: Vec<Vec<u8>> = model.parameters().map(|parameter| little_endian(&parameter)).collect();
-    let bytes = model
-        .parameters()
-        .zip(&data)
-        .map(|(parameter, data)| Ok((parameter.name(), TensorView::new(Dtype::F32, parameter.shape().to_vec(), data)?)))
-        .collect::<Result<Vec<_>, _>>()
-        .and_then(|tensors| safetensors::serialize(tensors, None))
-        .map_err(|error| FileError::whole(path, error))?;
+    let bytes =
+        container::serialize(&state_tensors(model, ""), &[]).map_err(|problem| FileError::whole(path, problem))?;
     Ok(file::atomic_write(path, &bytes)?)
 }
 
-/// Replaces the parameters of `model` by those in `path`, which must be the same by name, shape and element type.
+/// Replaces the parameters and buffers of `model` by those in `path`, which must be the same by name, shape and element
+/// type.
 ///
 /// # Errors
-/// [`Error::File`](crate::Error::File) if the file cannot be read, is not in the format, lacks a parameter, has a tensor
-/// that is none, or one has another shape or type or is not finite. The model is then as before.
+/// [`Error::File`](crate::Error::File) if the file cannot be read, is not in the format or damaged, lacks a parameter, has a
+/// tensor that is none, or one has another shape or type or is not finite. The model is then as before.
 pub fn load(model: &mut Model, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    let error = |problem| FileError::whole(path, problem);
-    let bytes = fs::read(path).map_err(|cause| error(cause.into()))?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|cause| error(cause.into()))?;
-    if let Some(name) = tensors.names().into_iter().find(|&name| model.parameters().all(|known| known.name() != name)) {
-        return Err(error(Problem::UnknownTensor { name: name.to_owned() }).into());
-    }
-    let mut loaded = model.clone();
-    for parameter in model.parameters() {
-        let values = read_values(&tensors, parameter).map_err(error)?;
-        loaded.set_parameter(parameter.name(), parameter.shape(), &values)?;
-    }
-    *model = loaded;
+    let bytes = fs::read(path).map_err(|cause| FileError::whole(path, cause))?;
+    *model = read_weights(&bytes, model).map_err(|error| error.in_file(path))?;
     Ok(())
 }
 
-/// The new values of `parameter`, row by row.
-fn read_values(tensors: &SafeTensors<'_>, parameter: Parameter<'_>) -> Result<Vec<f32>, Problem> {
-    let name = parameter.name().to_owned();
-    let Ok(tensor) = tensors.tensor(&name) else { return Err(Problem::MissingTensor { name }) };
-    if tensor.dtype() != Dtype::F32 {
-        return Err(Problem::TensorType { name, found: tensor.dtype() });
+pub(crate) fn save_training(
+    path: &Path,
+    model: &Model,
+    options: &TrainOptions,
+    state: &OptimizerState,
+    course: &Course,
+) -> Result<()> {
+    let bytes = training_bytes(model, options, state, course).map_err(|problem| FileError::whole(path, problem))?;
+    Ok(file::atomic_write(path, &bytes)?)
+}
+
+fn training_bytes(
+    model: &Model,
+    options: &TrainOptions,
+    state: &OptimizerState,
+    course: &Course,
+) -> Result<Vec<u8>, Problem> {
+    container::serialize(&training::tensors(model, options, state, course), &training::lines(model, options, course))
+}
+
+pub(crate) fn load_training(
+    path: &Path,
+    model: &Model,
+    options: &TrainOptions,
+) -> Result<(Model, OptimizerState, Course)> {
+    let bytes = fs::read(path).map_err(|cause| FileError::whole(path, cause))?;
+    let read = || training::read(&Container::parse(&bytes)?, model, options);
+    read().map_err(|error| error.in_file(path))
+}
+
+/// What is wrong with a file, or another error, such as no memory.
+enum ReadError {
+    File(Problem),
+    Other(Error),
+}
+
+impl ReadError {
+    fn in_file(self, path: &Path) -> Error {
+        match self {
+            ReadError::File(problem) => FileError::whole(path, problem).into(),
+            ReadError::Other(error) => error,
+        }
     }
-    if tensor.shape() != parameter.shape() {
-        let (expected, found) = (parameter.shape().to_vec(), tensor.shape().to_vec());
-        return Err(Problem::TensorShape { name, expected, found });
+}
+
+impl From<Problem> for ReadError {
+    fn from(problem: Problem) -> Self {
+        ReadError::File(problem)
     }
-    let (words, _) = tensor.data().as_chunks();
+}
+
+impl From<Error> for ReadError {
+    fn from(error: Error) -> Self {
+        ReadError::Other(error)
+    }
+}
+
+/// All of a model's state, under names with `prefix` in front.
+fn state_tensors(model: &Model, prefix: &str) -> Vec<Tensor> {
+    let tensor = |entry| match entry {
+        StateEntry::Tensor(parameter) => tensor_of(parameter, prefix),
+        StateEntry::Count { name, value } => {
+            // PyTorch has no unsigned ones.
+            let bytes = (value as i64).to_le_bytes().to_vec();
+            Tensor { name: format!("{prefix}{name}"), dtype: Dtype::I64, shape: Vec::new(), bytes }
+        }
+    };
+    model.state().map(tensor).collect()
+}
+
+fn tensor_of(parameter: Parameter<'_>, prefix: &str) -> Tensor {
+    Tensor {
+        name: format!("{prefix}{}", parameter.name()),
+        dtype: Dtype::F32,
+        shape: parameter.shape().to_vec(),
+        bytes: parameter.values().flat_map(f32::to_le_bytes).collect(),
+    }
+}
+
+fn read_weights(bytes: &[u8], model: &Model) -> Result<Model, ReadError> {
+    let file = Container::parse(bytes)?;
+    let is_known = |name: &str| {
+        let beside = file.lines.is_some() && training::is_beside_the_model(name);
+        beside || model.state().any(|entry| entry.name() == name)
+    };
+    if let Some(name) = file.tensors.names().into_iter().find(|name| !is_known(name)) {
+        return Err(Problem::UnknownTensor { name: name.to_owned() }.into());
+    }
+    read_model(&file, model, "")
+}
+
+/// A model like `model` with the state that the file has under names with `prefix` in front.
+fn read_model(file: &Container<'_>, model: &Model, prefix: &str) -> Result<Model, ReadError> {
+    let mut loaded = model.clone();
+    for entry in model.state() {
+        let name = format!("{prefix}{}", entry.name());
+        match entry {
+            StateEntry::Tensor(parameter) => {
+                let values = read_values(file, &name, parameter.shape())?;
+                loaded.set_parameter(parameter.name(), parameter.shape(), &values)?;
+            }
+            StateEntry::Count { name: own, .. } => loaded.set_count(own, read_count(file, &name)?)?,
+        }
+    }
+    Ok(loaded)
+}
+
+/// The values of a tensor, row by row.
+fn read_values(file: &Container<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>, Problem> {
+    let data = read(file, name, Dtype::F32, shape)?;
+    let (words, _) = data.as_chunks();
     let values: Vec<f32> = words.iter().copied().map(f32::from_le_bytes).collect();
     match check::first_non_finite(&values) {
-        Some(index) => Err(Problem::TensorNotFinite { name, index, value: values[index] }),
+        Some(index) => Err(Problem::TensorNotFinite { name: name.to_owned(), index, value: values[index] }),
         None => Ok(values),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-    use std::path::PathBuf;
-
-    use super::*;
-    use crate::{Activation, Error};
-
-    fn model(inputs: usize, seed: u64) -> Model {
-        let builder = Model::builder(inputs).linear(3, Activation::Relu).linear(2, Activation::Identity);
-        builder.seed(seed).build().unwrap()
-    }
-
-    fn weights(model: &Model) -> Vec<u32> {
-        model.parameters().flat_map(|parameter| parameter.values()).map(f32::to_bits).collect()
-    }
-
-    /// Loads `bytes` into a model, which must not change, and returns the problem.
-    fn problem(bytes: &[u8]) -> Problem {
-        let directory = tempfile::tempdir().unwrap();
-        let path: PathBuf = directory.path().join("weights.safetensors");
-        fs::write(&path, bytes).unwrap();
-        let mut model = model(2, 1);
-        let before = weights(&model);
-        match load(&mut model, &path).unwrap_err() {
-            Error::File(error) => {
-                assert_eq!(error.path, path);
-                assert_eq!(weights(&model), before, "{error}");
-                error.problem
-            }
-            other => panic!("{other}"),
-        }
-    }
-
-    fn saved(model: &Model) -> Vec<u8> {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("weights.safetensors");
-        save(model, &path).unwrap();
-        fs::read(path).unwrap()
-    }
-
-    /// A file of tensors of zeros.
-    fn zeros(tensors: &[(&str, Dtype, &[usize])]) -> Vec<u8> {
-        let data = [0; 1024];
-        let views = tensors.iter().map(|&(name, dtype, shape)| {
-            let bytes = shape.iter().product::<usize>() * dtype.bitsize() / 8;
-            (name, TensorView::new(dtype, shape.to_vec(), &data[..bytes]).unwrap())
-        });
-        safetensors::serialize(views.collect::<Vec<_>>(), None).unwrap()
-    }
-
-    #[test]
-    fn files_have_the_names_shapes_and_order_of_pytorch() {
-        let mut model = model(2, 1);
-        model.set_parameter("0.weight", &[3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
-        let bytes = saved(&model);
-        let tensors = SafeTensors::deserialize(&bytes).unwrap();
-        let shapes: HashMap<_, _> = tensors.iter().map(|(name, tensor)| (name, tensor.shape().to_vec())).collect();
-        let expected = [("0.weight", vec![3, 2]), ("0.bias", vec![3]), ("2.weight", vec![2, 3]), ("2.bias", vec![2])];
-        assert_eq!(shapes, HashMap::from(expected));
-        let weight = tensors.tensor("0.weight").unwrap();
-        assert_eq!(weight.dtype(), Dtype::F32);
-        assert_eq!(weight.data(), [1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0].map(f32::to_le_bytes).as_flattened());
-    }
-
-    #[test]
-    fn what_was_saved_is_loaded_and_equal_weights_are_equal_files() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("weights.safetensors");
-        let (first, mut second) = (model(2, 1), model(2, 2));
-        assert_ne!(weights(&first), weights(&second));
-        save(&first, &path).unwrap();
-        load(&mut second, &path).unwrap();
-        assert_eq!(weights(&first), weights(&second));
-        assert_eq!(saved(&first), saved(&second));
-    }
-
-    #[test]
-    fn files_cut_short_or_too_long_are_refused() {
-        let whole = saved(&model(2, 2));
-        for len in 0..whole.len() {
-            assert!(matches!(problem(&whole[..len]), Problem::Safetensors(_)), "{len} bytes");
-        }
-        let longer = [&whole[..], &[0]].concat();
-        assert!(matches!(problem(&longer), Problem::Safetensors(_)));
-    }
-
-    #[test]
-    fn a_changed_byte_never_panics() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("weights.safetensors");
-        let mut bytes = saved(&model(2, 2));
-        let mut model = model(2, 1);
-        for at in 0..bytes.len() {
-            for mask in [0x01, 0x80, 0xff] {
-                bytes[at] ^= mask;
-                fs::write(&path, &bytes).unwrap();
-                let loaded = load(&mut model, &path);
-                assert!(loaded.is_ok() || matches!(loaded, Err(Error::File(_))), "byte {at}: {loaded:?}");
-                bytes[at] ^= mask;
-            }
-        }
-    }
-
-    #[test]
-    fn tensors_that_are_not_the_models_are_refused() {
-        let good: [(&str, Dtype, &[usize]); 4] = [
-            ("0.weight", Dtype::F32, &[3, 2]),
-            ("0.bias", Dtype::F32, &[3]),
-            ("2.weight", Dtype::F32, &[2, 3]),
-            ("2.bias", Dtype::F32, &[2]),
-        ];
-        let with = |index: usize, tensor| {
-            let mut tensors = good;
-            tensors[index] = tensor;
-            problem(&zeros(&tensors))
-        };
-
-        let Problem::TensorShape { name, expected, found } = with(0, ("0.weight", Dtype::F32, &[2, 3])) else {
-            panic!("the transposed shape")
-        };
-        assert_eq!((name.as_str(), expected, found), ("0.weight", vec![3, 2], vec![2, 3]));
-        let Problem::TensorType { name, found } = with(3, ("2.bias", Dtype::F16, &[2])) else { panic!("another type") };
-        assert_eq!((name.as_str(), found), ("2.bias", Dtype::F16));
-        let Problem::UnknownTensor { name } = with(1, ("1.bias", Dtype::F32, &[3])) else { panic!("another name") };
-        assert_eq!(name, "1.bias");
-        let Problem::MissingTensor { name } = problem(&zeros(&good[..3])) else { panic!("one too few") };
-        assert_eq!(name, "2.bias");
-
-        let mut bytes = zeros(&good);
-        let end = bytes.len();
-        bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
-        assert!(matches!(problem(&bytes), Problem::TensorNotFinite { value, .. } if value.is_nan()));
-    }
-
-    #[test]
-    fn a_file_that_is_not_there_is_named() {
-        let error = load(&mut model(2, 1), "no/such/weights.safetensors").unwrap_err().to_string();
-        assert!(error.starts_with("no/such/weights.safetensors: "), "{error}");
-    }
+fn read_count(file: &Container<'_>, name: &str) -> Result<u64, Problem> {
+    let data = read(file, name, Dtype::I64, &[])?;
+    let value = data.first_chunk().copied().map_or(-1, i64::from_le_bytes);
+    u64::try_from(value).map_err(|_| Problem::CheckpointValue { name: name.to_owned(), value: value.to_string() })
 }
+
+/// The bytes of a tensor of this type and shape.
+fn read<'a>(file: &Container<'a>, name: &str, dtype: Dtype, shape: &[usize]) -> Result<&'a [u8], Problem> {
+    let name = name.to_owned();
+    let Ok(tensor) = file.tensors.tensor(&name) else { return Err(Problem::MissingTensor { name }) };
+    if tensor.dtype() != dtype {
+        return Err(Problem::TensorType { name, expected: dtype, found: tensor.dtype() });
+    }
+    if tensor.shape() != shape {
+        return Err(Problem::TensorShape { name, expected: shape.to_vec(), found: tensor.shape().to_vec() });
+    }
+    Ok(tensor.data())
+}
+
+#[cfg(test)]
+mod tests;

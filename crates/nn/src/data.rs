@@ -1,11 +1,13 @@
 //! Data sets in memory: read from files, checked, split and scaled.
 
 mod csv;
+mod examples;
 mod idx;
 mod scale;
 mod split;
 
 pub use csv::{CsvHeader, CsvOptions, MAX_LABEL};
+pub use examples::Examples;
 pub use scale::Scaler;
 
 use crate::check;

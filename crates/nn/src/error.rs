@@ -47,7 +47,7 @@ pub enum Error {
         classes: usize,
     },
 
-    /// A target of binary cross-entropy that is not a probability.
+    /// A target of a classification loss that is not a probability.
     #[error("target {value} in row {row}, column {column} is not between 0 and 1")]
     TargetOutOfRange {
         /// The row of the target.
@@ -67,6 +67,31 @@ pub enum Error {
         expected: &'static str,
         /// The targets that were given.
         actual: &'static str,
+    },
+
+    /// A weight of a row or a class that is negative, infinite or NaN.
+    #[error("{what} have {value} at index {index}, a weight is finite and at least 0")]
+    InvalidWeight {
+        /// Which weights.
+        what: &'static str,
+        /// The row or the class.
+        index: usize,
+        /// The weight.
+        value: f32,
+    },
+
+    /// Weights that leave nothing to learn from.
+    #[error("{what} are all 0")]
+    NoWeight {
+        /// Which weights.
+        what: &'static str,
+    },
+
+    /// Weights of positive targets for a loss that has none.
+    #[error("{loss} takes no weights of positive targets, only binary cross-entropy does")]
+    PositiveWeights {
+        /// The loss of the model.
+        loss: Loss,
     },
 
     /// Probabilities or classes were asked of a model that has none.
@@ -104,6 +129,35 @@ pub enum Error {
         loss: f64,
     },
 
+    /// A step made something NaN or infinite, or would have had to. The model holds the parameters of that moment.
+    #[error("{what} {parameter}, in layer {layer}, has {value} in epoch {epoch}, batch {batch}: {DIVERGED}")]
+    NonFiniteUpdate {
+        /// Which numbers of the parameter, the cause where there are several: its gradient, what the optimiser remembers
+        /// of it, or its own new value.
+        what: &'static str,
+        /// The name of the parameter, such as `2.weight`.
+        parameter: String,
+        /// Its layer, as an index into [`Model::layers`](crate::Model::layers).
+        layer: usize,
+        /// The value.
+        value: f32,
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The batch within the epoch, counted from 1.
+        batch: usize,
+    },
+
+    /// An epoch was to be gone on with on data of another size.
+    #[error("epoch {epoch} was begun with {begun} rows to train on, now there are {rows}")]
+    OtherData {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The rows that it was begun with.
+        begun: usize,
+        /// The rows that there are now.
+        rows: usize,
+    },
+
     /// An update made a parameter NaN or infinite.
     #[error("{parameter} has {value} after epoch {epoch}: {DIVERGED}")]
     NonFiniteParameter {
@@ -124,6 +178,26 @@ pub enum Error {
         value: String,
         /// What would be accepted.
         allowed: &'static str,
+    },
+
+    /// Batch norm cannot learn from a single row: its variance is 0.
+    #[error("layer {layer} is a batch norm, which needs batches of at least 2 rows while training, got {rows}")]
+    BatchTooSmall {
+        /// The layer, as an index into [`Model::layers`](crate::Model::layers).
+        layer: usize,
+        /// The rows of the batch.
+        rows: usize,
+    },
+
+    /// A running variance below 0.
+    #[error("{name} has {value} at index {index}, a variance is at least 0")]
+    NegativeVariance {
+        /// The name of the buffer, such as `1.running_var`.
+        name: String,
+        /// The index of the value.
+        index: usize,
+        /// The value.
+        value: f32,
     },
 
     /// A loss that applies the last activation itself was given a model that applies one too.

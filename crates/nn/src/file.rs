@@ -1,12 +1,16 @@
 //! Files: read with the place of every error known, written so that nothing is lost.
 
+mod disk;
 mod error;
+#[cfg(test)]
+pub(crate) mod faults;
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+pub(crate) use disk::{Disk, Os};
 pub use error::{FileError, Place, Problem};
 
 /// Opens `path` for reading, through decompression where the first two bytes are those of gzip; the name is not asked.
@@ -37,7 +41,12 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, FileError> {
 /// # Ok::<(), nn::file::FileError>(())
 /// ```
 pub fn atomic_write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    replace(path, |file| file.write_all(bytes)).map_err(|error| FileError::whole(path, error))
+    atomic_write_on(&Os, path, bytes)
+}
+
+/// [`atomic_write`] on any disk.
+pub(crate) fn atomic_write_on(disk: &impl Disk, path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    replace(disk, path, bytes).map_err(|error| FileError::whole(path, error))
 }
 
 /// Finds out whether [`atomic_write`] could write `path` now, before long work whose result is to go there. `path` and
@@ -47,26 +56,35 @@ pub fn atomic_write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// Those of [`atomic_write`].
 pub fn check_writable(path: &Path) -> Result<(), FileError> {
     let create_and_remove = || {
-        let (file, temporary) = create_beside(&destination(path)?)?;
+        let (file, temporary) = create_beside(&Os, &destination(path)?)?;
         drop(file);
         fs::remove_file(temporary)
     };
     create_and_remove().map_err(|error| FileError::whole(path, error))
 }
 
-fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+fn replace(disk: &impl Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = destination(path)?;
-    let (mut file, temporary) = create_beside(&path)?;
-    let written = write(&mut file).and_then(|()| file.sync_all());
+    let (mut file, temporary) = create_beside(disk, &path)?;
+    let written = write_all(disk, &mut file, bytes).and_then(|()| disk.sync(&file));
     drop(file);
-    if let Err(error) = written.and_then(|()| fs::rename(&temporary, &path)) {
+    if let Err(error) = written.and_then(|()| disk.rename(&temporary, &path)) {
         // If this fails too, the first error says more.
-        let _ = fs::remove_file(&temporary);
+        let _ = disk.remove(&temporary);
         return Err(error);
     }
-    // The new name is on the disk only when the directory is; Windows has no such call.
-    if cfg!(unix) {
-        File::open(directory_of(&path))?.sync_all()?;
+    // The new name is on the disk only when the directory is.
+    disk.sync_directory(directory_of(&path))
+}
+
+fn write_all<D: Disk>(disk: &D, file: &mut D::File, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match disk.write(file, bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written.min(bytes.len())..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
@@ -90,7 +108,7 @@ fn directory_of(path: &Path) -> &Path {
 }
 
 /// Creates a file in the directory of `path` that did not exist before, called `.name.process.number.tmp`.
-fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
+fn create_beside<D: Disk>(disk: &D, path: &Path) -> io::Result<(D::File, PathBuf)> {
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
     let mut number = 0;
     loop {
@@ -98,7 +116,7 @@ fn create_beside(path: &Path) -> io::Result<(File, PathBuf)> {
         temporary.push(name);
         temporary.push(format!(".{}.{number}.tmp", std::process::id()));
         let temporary = directory_of(path).join(temporary);
-        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+        match disk.create_new(&temporary) {
             Ok(file) => return Ok((file, temporary)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(error),
@@ -151,25 +169,10 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_write_leaves_the_old_file_and_nothing_else() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("out");
-        fs::write(&path, "old").unwrap();
-        let error = replace(&path, |file| {
-            file.write_all(b"half of the n")?;
-            assert_eq!(names(directory.path()).len(), 2, "the bytes go to a second file");
-            Err(io::Error::other("disk full"))
-        });
-        assert_eq!(error.unwrap_err().to_string(), "disk full");
-        assert_eq!(names(directory.path()), ["out"]);
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-    }
-
-    #[test]
     fn temporary_names_do_not_collide() {
         let directory = tempfile::tempdir().unwrap();
-        let (_, first) = create_beside(&directory.path().join("out")).unwrap();
-        let (_, second) = create_beside(&directory.path().join("out")).unwrap();
+        let (_, first) = create_beside(&Os, &directory.path().join("out")).unwrap();
+        let (_, second) = create_beside(&Os, &directory.path().join("out")).unwrap();
         assert_ne!(first, second);
     }
 

@@ -1,11 +1,13 @@
 //! Checks backpropagation against central differences.
 
-use kernels::Activation;
+mod forward;
+mod loss;
 
 use crate::error::Result;
-use crate::losses::{CheckedTargets, Loss, Targets};
+use crate::losses::{CheckedTargets, WeightedTargets};
 use crate::model::Model;
-use crate::plan::Plan;
+use crate::plan::{Plan, Step, Update};
+use forward::cost;
 
 /// What [`GradientReport::error`] stays below for a right gradient of a model whose sums have up to about a thousand terms.
 ///
@@ -33,12 +35,14 @@ pub struct GradientReport {
     pub differences: f64,
     /// How many gradients were compared.
     pub compared: usize,
-    /// How many were not, since a ReLU has its kink between the two points of the difference.
+    /// How many were not, since a ReLU, leaky or not, has its kink between the two points of the difference.
     pub kinks: usize,
 }
 
 /// Compares every gradient of the cost of a batch `x`, `[rows][inputs]`, as training computes it, with the central
-/// differences of the cost computed in f64. That takes two passes for each parameter, so it is for small models.
+/// differences of the cost computed in f64, for every layer, loss, reduction and weighting. That takes two passes for each
+/// parameter, so it is for small models. Dropout draws the mask of the first step of a training with seed 0; batch norms
+/// normalise by the batch and do not remember it.
 ///
 /// ```
 /// use nn::{Activation, Model, gradcheck};
@@ -51,16 +55,22 @@ pub struct GradientReport {
 /// ```
 ///
 /// # Errors
-/// Those of [`Model::evaluate`].
-pub fn check_gradients<'t>(model: &Model, x: &[f32], targets: impl Into<Targets<'t>>) -> Result<GradientReport> {
+/// Those of [`Model::evaluate`], and [`Error::BatchTooSmall`](crate::Error::BatchTooSmall).
+pub fn check_gradients<'t>(
+    model: &Model,
+    x: &[f32],
+    targets: impl Into<WeightedTargets<'t>>,
+) -> Result<GradientReport> {
     let rows = model.check_inputs(x)?;
-    let checked = CheckedTargets::new(model.loss(), targets.into(), rows, model.outputs())?;
+    let checked = CheckedTargets::new(&model.objective, targets.into(), rows)?;
     let targets = checked.rows(0, rows, model.outputs());
-    let mut plan = Plan::new(model, rows)?;
-    plan.forward_backward(model, x, targets);
+    let step = Step { seed: 0, number: 0, update: Update::Store };
+    let mut plan = Plan::new(model, rows, step.update)?;
+    // Batch norms shall not remember the batch.
+    plan.step(&mut model.clone(), x, targets, step)?;
 
     let mut arena: Vec<f64> = model.arena().iter().map(|&p| f64::from(p)).collect();
-    let (cost, _) = cost(model, &arena, x, targets);
+    let (cost, _) = cost(model, step, &arena, x, targets);
     let mut report = GradientReport {
         error: 0.0,
         parameter: String::new(),
@@ -70,9 +80,9 @@ pub fn check_gradients<'t>(model: &Model, x: &[f32], targets: impl Into<Targets<
         compared: 0,
         kinks: 0,
     };
-    for layout in model.layout().params() {
+    for layout in &model.stages.params.entries {
         let differences: Vec<Option<f64>> =
-            layout.range.clone().map(|at| central_difference(model, &mut arena, at, x, targets)).collect();
+            layout.range.clone().map(|at| central_difference(model, step, &mut arena, at, x, targets)).collect();
         let largest = differences.iter().flatten().fold(1e-5 * cost, |max, d| max.max(d.abs()));
         for (index, (difference, &gradient)) in
             differences.iter().zip(&plan.gradients()[layout.range.clone()]).enumerate()
@@ -95,74 +105,23 @@ pub fn check_gradients<'t>(model: &Model, x: &[f32], targets: impl Into<Targets<
 }
 
 /// `(J(p + h) − J(p − h)) / 2h` for parameter `at`, or `None` if a ReLU turns on or off between the two.
-fn central_difference(model: &Model, arena: &mut [f64], at: usize, x: &[f32], targets: Targets<'_>) -> Option<f64> {
+fn central_difference(
+    model: &Model,
+    step: Step,
+    arena: &mut [f64],
+    at: usize,
+    x: &[f32],
+    targets: WeightedTargets<'_>,
+) -> Option<f64> {
     let p = arena[at];
     let h = STEP * p.abs().max(1.0);
     let mut cost_at = |p| {
         arena[at] = p;
-        cost(model, arena, x, targets)
+        cost(model, step, arena, x, targets)
     };
     let (above, on_above) = cost_at(p + h);
     let (below, on_below) = cost_at(p - h);
     arena[at] = p;
     // The distance that the additions really made.
     (on_above == on_below).then(|| (above - below) / ((p + h) - (p - h)))
-}
-
-/// The cost of a batch in f64 for the parameters `arena`, and which ReLUs are on.
-fn cost(model: &Model, arena: &[f64], x: &[f32], targets: Targets<'_>) -> (f64, Vec<bool>) {
-    let mut on = Vec::new();
-    let mut values: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
-    for (layer, layout) in model.layers().iter().zip(&model.layout().layers) {
-        let (weight, bias) = (&arena[layout.weight.range.clone()], &arena[layout.bias.range.clone()]);
-        let mut outputs = Vec::with_capacity(values.len() / layer.inputs * layer.outputs);
-        for row in values.chunks_exact(layer.inputs) {
-            for (j, b) in bias.iter().enumerate() {
-                let weights = weight.iter().skip(j).step_by(layer.outputs);
-                let z = b + row.iter().zip(weights).map(|(x, w)| x * w).sum::<f64>();
-                if layer.activation == Activation::Relu {
-                    on.push(z > 0.0);
-                }
-                outputs.push(activate(layer.activation, z));
-            }
-        }
-        values = outputs;
-    }
-    let rows = values.len() / model.outputs();
-    (total_loss(model.loss(), &values, model.outputs(), targets) / rows as f64, on)
-}
-
-fn activate(activation: Activation, z: f64) -> f64 {
-    match activation {
-        Activation::Identity => z,
-        Activation::Relu => z.max(0.0),
-        Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
-        Activation::Tanh => z.tanh(),
-    }
-}
-
-/// `Σ L` over the rows of `outputs`.
-fn total_loss(loss: Loss, outputs: &[f64], cols: usize, targets: Targets<'_>) -> f64 {
-    match targets {
-        Targets::Labels(labels) => outputs
-            .chunks_exact(cols)
-            .zip(labels)
-            .map(|(logits, &label)| {
-                let max = logits.iter().fold(f64::NEG_INFINITY, |max, &z| max.max(z));
-                let sum: f64 = logits.iter().map(|z| (z - max).exp()).sum();
-                (max - logits[label as usize]) + sum.ln()
-            })
-            .sum(),
-        Targets::Values(values) => outputs
-            .iter()
-            .zip(values)
-            .map(|(&y, &t)| {
-                let t = f64::from(t);
-                match loss {
-                    Loss::BceWithLogits => y.max(0.0) - y * t + (-y.abs()).exp().ln_1p(),
-                    _ => 0.5 * (y - t) * (y - t),
-                }
-            })
-            .sum(),
-    }
 }

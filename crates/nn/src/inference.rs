@@ -4,10 +4,10 @@ use kernels::Function;
 
 use crate::check;
 use crate::error::{Error, Result};
-use crate::losses::{CheckedTargets, Loss, Targets};
+use crate::losses::{CheckedTargets, Loss, WeightedTargets};
 use crate::model::Model;
 use crate::params::Buffer;
-use crate::plan::Activations;
+use crate::predictor::Predictor;
 
 /// Rows computed at a time. A constant, so that sums over blocks do not depend on the machine.
 const BLOCK: usize = 256;
@@ -15,7 +15,7 @@ const BLOCK: usize = 256;
 /// How well a model does on data.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Evaluation {
-    /// The cost `1/m Σ L`.
+    /// The mean loss by weight, `Σ s L / Σ s v`: see [`LossOptions`](crate::LossOptions). `1/m Σ L` without weights.
     pub loss: f64,
     /// The share of right answers in 0 to 1, for classification: rows whose largest logit is the label's or, for binary
     /// cross-entropy, logits on their target's side of 0.
@@ -62,7 +62,7 @@ impl Model {
     pub fn predict_classes(&self, x: &[f32]) -> Result<Vec<u32>> {
         self.check_classifier()?;
         let (rows, outputs) = (self.check_inputs(x)?, self.outputs());
-        let mut classes = reserve("the classes", rows, self.loss().judged_per_row(outputs))?;
+        let mut classes = reserve("the classes", rows, self.objective.judged_per_row())?;
         self.for_each_block(x, |_, block| match self.loss() {
             Loss::SoftmaxCrossEntropy => {
                 let start = classes.len();
@@ -78,24 +78,26 @@ impl Model {
     ///
     /// # Errors
     /// Those of [`predict`](Self::predict), and what does not fit in the targets: [`Error::TargetKind`],
-    /// [`Error::ShapeMismatch`], [`Error::LabelOutOfRange`], [`Error::TargetOutOfRange`], [`Error::NonFiniteInput`].
-    pub fn evaluate<'t>(&self, x: &[f32], targets: impl Into<Targets<'t>>) -> Result<Evaluation> {
+    /// [`Error::ShapeMismatch`], [`Error::LabelOutOfRange`], [`Error::TargetOutOfRange`], [`Error::NonFiniteInput`],
+    /// [`Error::InvalidWeight`], [`Error::NoWeight`].
+    pub fn evaluate<'t>(&self, x: &[f32], targets: impl Into<WeightedTargets<'t>>) -> Result<Evaluation> {
         let (rows, outputs) = (self.check_inputs(x)?, self.outputs());
-        let targets = CheckedTargets::new(self.loss(), targets.into(), rows, outputs)?;
+        let targets = CheckedTargets::new(&self.objective, targets.into(), rows)?;
         let mut d_outputs = Buffer::zeros("the gradients of the outputs", rows.min(BLOCK), outputs)?;
         let mut classes = [0; BLOCK];
-        let (mut sum, mut correct) = (0.0, 0);
+        let (mut sum, mut weight, mut correct) = (0.0, 0.0, 0);
         self.for_each_block(x, |first, block| {
             let rows = block.len() / outputs;
             let targets = targets.rows(first, first + rows, outputs);
             let d_outputs = &mut d_outputs.as_mut_slice()[..block.len()];
-            let cost = self.loss().forward_backward(self.kernels(), outputs, block, targets, d_outputs);
-            sum += cost * rows as f64;
-            correct += self.loss().count_correct(self.kernels(), outputs, block, targets, &mut classes[..rows]);
+            let loss = self.objective.forward_backward(self.kernels, block, targets, d_outputs);
+            sum += loss.mean * loss.weight;
+            weight += loss.weight;
+            correct += self.objective.count_correct(self.kernels, block, targets.targets, &mut classes[..rows]);
         })?;
-        let judged = rows as f64 * self.loss().judged_per_row(outputs) as f64;
+        let judged = rows as f64 * self.objective.judged_per_row() as f64;
         let accuracy = self.loss().is_classification().then(|| correct as f64 / judged);
-        Ok(Evaluation { loss: sum / rows as f64, accuracy })
+        Ok(Evaluation { loss: sum / weight, accuracy })
     }
 
     /// The number of rows of `x`, all of them finite.
@@ -115,11 +117,11 @@ impl Model {
     /// Calls `each` with the number of a block's first row and the outputs of its rows.
     fn for_each_block(&self, x: &[f32], mut each: impl FnMut(usize, &[f32])) -> Result<()> {
         let rows = x.len() / self.inputs();
-        let mut activations = Activations::new(self, rows.min(BLOCK))?;
+        let mut predictor = Predictor::new(self, rows.min(BLOCK))?;
         let mut first = 0;
         while first < rows {
             let end = rows.min(first + BLOCK);
-            each(first, activations.forward(self, &x[first * self.inputs()..end * self.inputs()]));
+            each(first, predictor.forward(&x[first * self.inputs()..end * self.inputs()]));
             first = end;
         }
         Ok(())

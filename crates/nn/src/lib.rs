@@ -1,7 +1,7 @@
-//! Training of dense models on CPUs: layers, losses, backpropagation, stochastic gradient descent.
+//! Training of dense models on CPUs: layers, losses, backpropagation, optimisers, checkpoints.
 //!
 //! ```
-//! use nn::{Activation, Loss, Model, TrainOptions, Trainer};
+//! use nn::{Activation, Loss, Model, Optimizer, TrainOptions, Trainer};
 //!
 //! fn main() -> nn::Result<()> {
 //!     // Exclusive or: four rows of two inputs, and the class of each.
@@ -9,18 +9,20 @@
 //!     let labels = [0, 1, 1, 0];
 //!
 //!     let hidden = Model::builder(2).linear(8, Activation::Tanh);
-//!     let mut model = hidden.linear(2, Activation::Identity).loss(Loss::SoftmaxCrossEntropy).seed(42).build()?;
-//!     let options = TrainOptions { learning_rate: 0.5, max_epochs: 1000, ..TrainOptions::default() };
-//!     let report = Trainer::new(options)?.fit(&mut model, &x, &labels)?;
+//!     let model = hidden.linear(2, Activation::Identity).loss(Loss::SoftmaxCrossEntropy).seed(42).build()?;
+//!     let optimizer = Optimizer::default().with_learning_rate(0.5);
+//!     let mut trainer = Trainer::new(model, TrainOptions { optimizer, max_epochs: 1000, ..TrainOptions::default() })?;
+//!     let report = trainer.fit((&x, &labels))?;
 //!
 //!     println!("{:?} after {} epochs", report.stop, report.epochs.len());
-//!     assert_eq!(model.predict_classes(&x)?, labels);
+//!     assert_eq!(trainer.model().predict_classes(&x)?, labels);
 //!     Ok(())
 //! }
 //! ```
 //!
 //! [`Model`] is what is computed and its parameters, [`Trainer`] changes them, and [`Model::evaluate`] judges them on other
-//! data. [`data::Dataset`] reads such data from files, [`checkpoint`] keeps the parameters in one. Everywhere, matrices are
+//! data. [`data::Dataset`] reads such data from files; [`Trainer::save`] and [`Trainer::resume`] keep a training in one,
+//! [`checkpoint`] the parameters alone. Everywhere, matrices are
 //! slices of `f32`, row by row, with one row an example.
 //!
 //! The same seed gives the same weights bit for bit, on any number of threads and on every instruction set. Whatever a
@@ -29,6 +31,7 @@
 #![forbid(unsafe_code)]
 
 mod batches;
+mod builder;
 mod check;
 pub mod checkpoint;
 pub mod data;
@@ -42,17 +45,26 @@ mod model;
 mod optim;
 mod params;
 mod plan;
+mod predictor;
 pub mod random;
+mod stages;
 mod train;
 
+pub use builder::ModelBuilder;
+pub use data::Examples;
 pub use error::{Error, Result};
 pub use inference::Evaluation;
+pub use kernels::fused::{Adagrad, Adam, RmsProp, Sgd};
 pub use kernels::{Activation, Isa, KernelSet, ThreadPool};
-pub use layers::Linear;
-pub use losses::{Loss, Targets};
-pub use model::{Model, ModelBuilder};
-pub use params::Parameter;
-pub use train::{BatchReport, BatchSize, EpochReport, Progress, StopReason, TrainOptions, TrainReport, Trainer};
+pub use layers::{BatchNorm, Dropout, Layer, LayerNorm, Linear};
+pub use losses::{Loss, LossOptions, Reduction, Targets, WeightedTargets};
+pub use model::Model;
+pub use optim::{Clip, Clock, Decay, Optimizer, Plateau, Schedule};
+pub use params::{Parameter, StateEntry};
+pub use predictor::Predictor;
+pub use train::{
+    BatchReport, BatchSize, EpochReport, Position, Progress, StopReason, TrainOptions, TrainReport, Trainer,
+};
 
 /// The examples of the README, to be compiled and run with the others.
 #[cfg(doctest)]

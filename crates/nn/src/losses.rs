@@ -1,71 +1,213 @@
-//! The losses, and the targets that each of them takes.
+//! The losses and their options.
 
-use std::borrow::Cow;
+mod targets;
+
 use std::fmt;
 
-use kernels::{ClassTargets, KernelSet, LossOptions};
+use kernels::{ClassTargets, KernelSet};
 
 use crate::check;
 use crate::error::{Error, Result};
+pub(crate) use targets::{CheckedTargets, TargetValues};
+pub use targets::{Targets, WeightedTargets};
 
-/// The loss `L` of one example; the cost of `m` examples is `J(θ) = 1/m Σ L`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// The loss `L` of one example; what is made of those of a batch is said by [`LossOptions`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Loss {
     /// Squared error `½ Σ_j (y_j − t_j)²` of the outputs, for regression. Targets are [`Targets::Values`].
     #[default]
     Mse,
+    /// Huber's loss `Σ_j h(y_j − t_j)`, `h(d) = ½ d²` up to `|d| = δ` and `δ (|d| − ½ δ)` beyond, for regression with
+    /// outliers. Targets are [`Targets::Values`].
+    Huber {
+        /// δ, above 0.
+        delta: f32,
+    },
     /// Binary cross-entropy `−Σ_j t_j ln σ(z_j) + (1 − t_j) ln(1 − σ(z_j))` of independent logits, computed in the form
     /// that is finite for every finite logit. Targets are [`Targets::Values`] between 0 and 1 or, for a model with one
     /// output, [`Targets::Labels`] 0 and 1.
     BceWithLogits,
-    /// Cross-entropy `logsumexp(z) − z[label]` of one of several classes. Targets are [`Targets::Labels`].
+    /// Cross-entropy `Σ_j t_j (logsumexp(z) − z_j)` of one of several classes. Targets are [`Targets::Labels`], or
+    /// [`Targets::Values`] with a probability for each class.
     SoftmaxCrossEntropy,
+}
+
+/// What becomes of the losses of the rows of a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Reduction {
+    /// The mean by weight, `Σ_i s_i L_i / Σ_i s_i v_i`.
+    #[default]
+    Mean,
+    /// `Σ_i s_i L_i`, so that the step grows with the batch.
+    Sum,
+}
+
+/// How the losses of a batch become the cost `J(θ)` that training lowers: the mean over rows that all count the same, unless
+/// changed.
+///
+/// The loss of row i counts `s_i` times, its [sample weight](WeightedTargets). In it, the term of column j counts `w_j`
+/// times, its class weight. [`Reduction::Mean`] divides by `Σ_i s_i v_i`, where `v_i` is 1 but for softmax cross-entropy with
+/// class weights, where it is the weight of the row's target; so a class weight counts there like that many samples. As the
+/// mean is that of a batch, a batch of one row is not changed by its weight; [`Reduction::Sum`] changes it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LossOptions {
+    /// What becomes of the losses of the rows.
+    pub reduction: Reduction,
+    /// w, one weight for each output: 1 if `None`.
+    pub class_weights: Option<Vec<f32>>,
+    /// One weight for each output, which multiplies the term of a target of 1: 1 if `None`. Only for binary cross-entropy.
+    pub positive_weights: Option<Vec<f32>>,
+    /// α, from 0 to below 1: softmax cross-entropy replaces each target t of K classes by `(1 − α) t + α / K`, binary
+    /// cross-entropy by `(1 − α) t + α / 2`. Only for these; 0.
+    pub label_smoothing: f32,
+}
+
+/// A loss with its options, for models of `outputs` outputs.
+#[derive(Clone, Debug)]
+pub(crate) struct Objective {
+    pub(crate) loss: Loss,
+    pub(crate) options: LossOptions,
+    pub(crate) outputs: usize,
+}
+
+/// The loss of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchLoss {
+    /// The mean by weight, whatever the reduction.
+    pub(crate) mean: f64,
+    /// `Σ_i s_i v_i`
+    pub(crate) weight: f64,
 }
 
 impl Loss {
     /// Whether it judges classes, so that there is an accuracy.
     pub fn is_classification(self) -> bool {
-        self != Loss::Mse
+        matches!(self, Loss::BceWithLogits | Loss::SoftmaxCrossEntropy)
+    }
+}
+
+impl Objective {
+    /// Checks the options.
+    pub(crate) fn new(loss: Loss, options: LossOptions, outputs: usize) -> Result<Self> {
+        let invalid =
+            |name, value: f32, allowed| Err(Error::InvalidHyperParameter { name, value: value.to_string(), allowed });
+        if let Loss::Huber { delta } = loss
+            && !(delta.is_finite() && delta > 0.0)
+        {
+            return invalid("delta of a Huber loss", delta, "finite and above 0");
+        }
+        match options.label_smoothing {
+            smoothing if !loss.is_classification() && smoothing != 0.0 => {
+                return invalid("label_smoothing", smoothing, "0 for a loss that is not of classes");
+            }
+            smoothing if !(0.0..1.0).contains(&smoothing) => {
+                return invalid("label_smoothing", smoothing, "at least 0 and below 1");
+            }
+            _ => {}
+        }
+        if options.positive_weights.is_some() && loss != Loss::BceWithLogits {
+            return Err(Error::PositiveWeights { loss });
+        }
+        for (what, weights) in
+            [("the class weights", &options.class_weights), ("the positive weights", &options.positive_weights)]
+        {
+            weights.as_deref().map_or(Ok(()), |weights| check::weights(what, weights, outputs))?;
+        }
+        Ok(Objective { loss, options, outputs })
     }
 
-    /// The cost of a batch of rows of `cols` outputs; writes its gradient to `d_outputs`.
+    /// The loss of a batch; writes the gradient of its cost to `d_outputs`.
     pub(crate) fn forward_backward(
-        self,
+        &self,
         kernels: &KernelSet,
-        cols: usize,
         outputs: &[f32],
-        targets: Targets<'_>,
+        WeightedTargets { targets, weights }: WeightedTargets<'_>,
         d_outputs: &mut [f32],
-    ) -> f64 {
-        match (self, targets) {
-            (Loss::Mse, Targets::Values(values)) => {
-                kernels.mse(cols, outputs, values, LossOptions::default(), d_outputs)
+    ) -> BatchLoss {
+        let options = kernels::LossOptions {
+            reduction: match self.options.reduction {
+                Reduction::Mean => kernels::Reduction::Mean,
+                Reduction::Sum => kernels::Reduction::Sum,
+            },
+            sample_weights: weights,
+            class_weights: self.options.class_weights.as_deref(),
+            positive_weights: self.options.positive_weights.as_deref(),
+            label_smoothing: self.options.label_smoothing,
+        };
+        let cols = self.outputs;
+        let cost = match (self.loss, targets) {
+            (Loss::Mse, Targets::Values(values)) => kernels.mse(cols, outputs, values, options, d_outputs),
+            (Loss::Huber { delta }, Targets::Values(values)) => {
+                kernels.huber(cols, outputs, values, delta, options, d_outputs)
             }
             (Loss::BceWithLogits, Targets::Values(values)) => {
-                kernels.bce_with_logits(cols, outputs, values, LossOptions::default(), d_outputs)
+                kernels.bce_with_logits(cols, outputs, values, options, d_outputs)
             }
             (Loss::SoftmaxCrossEntropy, Targets::Labels(labels)) => {
-                let targets = ClassTargets::Indices(labels);
-                kernels.softmax_cross_entropy(cols, outputs, targets, LossOptions::default(), d_outputs)
+                kernels.softmax_cross_entropy(cols, outputs, ClassTargets::Indices(labels), options, d_outputs)
+            }
+            (Loss::SoftmaxCrossEntropy, Targets::Values(values)) => {
+                kernels.softmax_cross_entropy(cols, outputs, ClassTargets::Probabilities(values), options, d_outputs)
             }
             (loss, _) => unreachable!("{loss} was checked to get the targets that it takes"),
-        }
+        };
+        let weight = self.weight(outputs.len() / cols, WeightedTargets { targets, weights });
+        let mean = match self.options.reduction {
+            Reduction::Sum if weight > 0.0 => cost / weight,
+            _ => cost,
+        };
+        BatchLoss { mean, weight }
     }
 
-    /// How many of a batch's targets are met: for softmax cross-entropy rows whose largest logit is the label's, for binary
-    /// cross-entropy logits on the target's side. `classes` is scratch for one number a row.
+    /// `Σ_i s_i v_i`
+    fn weight(&self, rows: usize, WeightedTargets { targets, weights }: WeightedTargets<'_>) -> f64 {
+        let of_class = |classes: &[f32], row: usize| match targets {
+            Targets::Labels(labels) => f64::from(classes[labels[row] as usize]),
+            Targets::Values(values) => {
+                let targets = &values[row * self.outputs..][..self.outputs];
+                classes.iter().zip(targets).map(|(&class, &target)| f64::from(class) * f64::from(target)).sum()
+            }
+        };
+        let classes = self.options.class_weights.as_deref().filter(|_| self.loss == Loss::SoftmaxCrossEntropy);
+        if weights.is_none() && classes.is_none() {
+            return rows as f64;
+        }
+        let of_row = |row| {
+            let sample = weights.map_or(1.0, |weights| f64::from(weights[row]));
+            sample * classes.map_or(1.0, |classes| of_class(classes, row))
+        };
+        (0..rows).map(of_row).sum()
+    }
+
+    /// Whether all rows and all of their terms count the same and nothing is smoothed, but for weights of rows.
+    pub(crate) fn is_plain(&self) -> bool {
+        let LossOptions { class_weights, positive_weights, label_smoothing, .. } = &self.options;
+        class_weights.is_none() && positive_weights.is_none() && *label_smoothing == 0.0
+    }
+
+    /// How many of a batch's targets are met: for softmax cross-entropy rows whose largest logit is that of the label or of
+    /// the likeliest class, for binary cross-entropy logits on the target's side. `classes` is scratch for one number a row.
     pub(crate) fn count_correct(
-        self,
+        &self,
         kernels: &KernelSet,
-        cols: usize,
         outputs: &[f32],
         targets: Targets<'_>,
         classes: &mut [u32],
     ) -> usize {
-        match (self, targets) {
+        match (self.loss, targets) {
             (Loss::SoftmaxCrossEntropy, Targets::Labels(labels)) => {
-                kernels.argmax(cols, outputs, classes);
+                kernels.argmax(self.outputs, outputs, classes);
                 classes.iter().zip(labels).filter(|(class, label)| class == label).count()
+            }
+            (Loss::SoftmaxCrossEntropy, Targets::Values(values)) => {
+                kernels.argmax(self.outputs, outputs, classes);
+                let likeliest = |row: &[f32]| {
+                    let mut class = [0];
+                    kernels.argmax(self.outputs, row, &mut class);
+                    class[0]
+                };
+                let rows = values.chunks_exact(self.outputs);
+                classes.iter().zip(rows).filter(|(class, row)| **class == likeliest(row)).count()
             }
             (Loss::BceWithLogits, Targets::Values(values)) => {
                 outputs.iter().zip(values).filter(|&(&logit, &target)| (logit > 0.0) == (target > 0.5)).count()
@@ -75,8 +217,8 @@ impl Loss {
     }
 
     /// How many targets [`count_correct`](Self::count_correct) counts in a row.
-    pub(crate) fn judged_per_row(self, cols: usize) -> usize {
-        if self == Loss::BceWithLogits { cols } else { 1 }
+    pub(crate) fn judged_per_row(&self) -> usize {
+        if self.loss == Loss::BceWithLogits { self.outputs } else { 1 }
     }
 }
 
@@ -84,88 +226,9 @@ impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Loss::Mse => "squared error",
+            Loss::Huber { .. } => "Huber's loss",
             Loss::BceWithLogits => "binary cross-entropy",
             Loss::SoftmaxCrossEntropy => "softmax cross-entropy",
         })
-    }
-}
-
-/// What the outputs are compared with.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Targets<'a> {
-    /// The class of each row.
-    Labels(&'a [u32]),
-    /// One value for each output of each row, row by row.
-    Values(&'a [f32]),
-}
-
-macro_rules! targets_from {
-    ($kind:ident, $element:ty) => {
-        impl<'a> From<&'a [$element]> for Targets<'a> {
-            fn from(targets: &'a [$element]) -> Self {
-                Targets::$kind(targets)
-            }
-        }
-
-        impl<'a, const N: usize> From<&'a [$element; N]> for Targets<'a> {
-            fn from(targets: &'a [$element; N]) -> Self {
-                Targets::$kind(targets)
-            }
-        }
-
-        impl<'a> From<&'a Vec<$element>> for Targets<'a> {
-            fn from(targets: &'a Vec<$element>) -> Self {
-                Targets::$kind(targets)
-            }
-        }
-    };
-}
-targets_from!(Labels, u32);
-targets_from!(Values, f32);
-
-/// Targets of the kind that the loss takes, all of them checked.
-pub(crate) enum CheckedTargets<'a> {
-    Labels(&'a [u32]),
-    Values(Cow<'a, [f32]>),
-}
-
-impl<'a> CheckedTargets<'a> {
-    /// Checks the targets of `rows` rows of `outputs` outputs.
-    pub(crate) fn new(loss: Loss, targets: Targets<'a>, rows: usize, outputs: usize) -> Result<Self> {
-        let kind = |expected, actual| Error::TargetKind { loss, expected, actual };
-        match (loss, targets) {
-            (Loss::SoftmaxCrossEntropy, Targets::Labels(labels)) => {
-                check::labels(labels, rows, outputs)?;
-                Ok(CheckedTargets::Labels(labels))
-            }
-            (Loss::BceWithLogits, Targets::Labels(labels)) if outputs == 1 => {
-                check::labels(labels, rows, 2)?;
-                Ok(CheckedTargets::Values(labels.iter().map(|&label| label as f32).collect()))
-            }
-            (Loss::Mse | Loss::BceWithLogits, Targets::Values(values)) => {
-                check::rows("the targets", values, outputs, Some(rows))?;
-                check::finite("the targets", values, outputs)?;
-                let outside = |value: &f32| !(0.0..=1.0).contains(value);
-                match values.iter().position(outside) {
-                    Some(at) if loss == Loss::BceWithLogits => {
-                        Err(Error::TargetOutOfRange { row: at / outputs, column: at % outputs, value: values[at] })
-                    }
-                    _ => Ok(CheckedTargets::Values(Cow::Borrowed(values))),
-                }
-            }
-            (Loss::SoftmaxCrossEntropy, Targets::Values(_)) => Err(kind("class labels", "values")),
-            (Loss::Mse, Targets::Labels(_)) => Err(kind("values", "class labels")),
-            (Loss::BceWithLogits, Targets::Labels(_)) => {
-                Err(kind("values for a model with several outputs", "class labels"))
-            }
-        }
-    }
-
-    /// The targets of the rows `from..to`, which have `outputs` values each.
-    pub(crate) fn rows(&self, from: usize, to: usize, outputs: usize) -> Targets<'_> {
-        match self {
-            CheckedTargets::Labels(labels) => Targets::Labels(&labels[from..to]),
-            CheckedTargets::Values(values) => Targets::Values(&values[from * outputs..to * outputs]),
-        }
     }
 }

@@ -53,14 +53,7 @@ impl Clone for Buffer {
     }
 }
 
-/// Where the parameters of one layer lie in the arena.
-#[derive(Clone, Debug)]
-pub(crate) struct LayerLayout {
-    pub(crate) weight: ParamLayout,
-    pub(crate) bias: ParamLayout,
-}
-
-/// Where one parameter lies in the arena.
+/// Where one parameter or buffer lies in its arena.
 #[derive(Clone, Debug)]
 pub(crate) struct ParamLayout {
     pub(crate) name: String,
@@ -69,38 +62,64 @@ pub(crate) struct ParamLayout {
     pub(crate) range: Range<usize>,
 }
 
-/// The table of an arena: for each layer its weight as `[inputs][outputs]` and its bias. Parameters, gradients and the
-/// state of optimisers share it, so an update is one pass over arenas of the same length. The few elements that pad a
-/// parameter to whole cache lines are 0 and stay 0.
+/// The table of an arena. Parameters, gradients and the state of optimisers share one, so an update is one pass over
+/// arenas of the same length; running moments of norms have another. The weight of a linear layer lies as
+/// `[inputs][outputs]`. The few elements that pad a parameter to whole cache lines are 0 and stay 0.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Layout {
-    pub(crate) layers: Vec<LayerLayout>,
+    pub(crate) entries: Vec<ParamLayout>,
     pub(crate) len: usize,
 }
 
 impl Layout {
-    /// Appends a layer whose parameters are called `module.weight` and `module.bias`.
-    pub(crate) fn push_layer(&mut self, module: usize, inputs: usize, outputs: usize) -> Result<()> {
-        let too_large = || Error::OutOfMemory { what: "the parameters", rows: inputs, cols: outputs };
-        let mut place = |name: &str, shape: Vec<usize>, len: usize| {
-            let range = self.len..self.len.checked_add(len)?;
-            self.len = range.end.checked_next_multiple_of(LINE)?;
-            Some(ParamLayout { name: format!("{module}.{name}"), shape, range })
-        };
-        let weights = inputs.checked_mul(outputs).ok_or_else(too_large)?;
-        let weight = place("weight", vec![outputs, inputs], weights).ok_or_else(too_large)?;
-        let bias = place("bias", vec![outputs], outputs).ok_or_else(too_large)?;
-        self.layers.push(LayerLayout { weight, bias });
-        Ok(())
+    /// Appends the vector `module.name`, or the matrix where there are `cols`, and returns its place.
+    pub(crate) fn push(&mut self, module: usize, name: &str, rows: usize, cols: Option<usize>) -> Result<Range<usize>> {
+        let too_large = || Error::OutOfMemory { what: "the parameters", rows, cols: cols.unwrap_or(1) };
+        let len = rows.checked_mul(cols.unwrap_or(1)).ok_or_else(too_large)?;
+        let range = self.len..self.len.checked_add(len).ok_or_else(too_large)?;
+        self.len = range.end.checked_next_multiple_of(LINE).ok_or_else(too_large)?;
+        let shape = std::iter::once(rows).chain(cols).collect();
+        self.entries.push(ParamLayout { name: format!("{module}.{name}"), shape, range: range.clone() });
+        Ok(range)
     }
 
-    /// Every parameter in the order of the arena.
-    pub(crate) fn params(&self) -> impl Iterator<Item = &ParamLayout> {
-        self.layers.iter().flat_map(|layer| [&layer.weight, &layer.bias])
+    pub(crate) fn find(&self, name: &str) -> Option<&ParamLayout> {
+        self.entries.iter().find(|entry| entry.name == name)
     }
 }
 
-/// A named parameter of a model: what a file of weights holds, with the names and shapes that PyTorch gives them.
+/// How many batches a norm has seen.
+#[derive(Clone, Debug)]
+pub(crate) struct Count {
+    pub(crate) name: String,
+    pub(crate) value: u64,
+}
+
+/// A part of what a model has learnt, with the name and shape that PyTorch's `state_dict` gives it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum StateEntry<'a> {
+    /// A parameter, or a buffer of 32-bit values such as `1.running_mean`.
+    Tensor(Parameter<'a>),
+    /// A whole number without dimensions: `1.num_batches_tracked`.
+    Count {
+        /// Its name.
+        name: &'a str,
+        /// Its value.
+        value: u64,
+    },
+}
+
+impl<'a> StateEntry<'a> {
+    /// Its name.
+    pub fn name(&self) -> &'a str {
+        match self {
+            StateEntry::Tensor(parameter) => parameter.name(),
+            StateEntry::Count { name, .. } => name,
+        }
+    }
+}
+
+/// A named parameter or buffer of a model: what a file of weights holds, with the names and shapes that PyTorch gives them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Parameter<'a> {
     name: &'a str,
@@ -174,29 +193,36 @@ mod tests {
             let error = Buffer::zeros("the activations", rows, cols).unwrap_err().to_string();
             assert!(error.contains("the activations") && error.contains(&rows.to_string()), "{error}");
         }
-        let error = Layout::default().push_layer(0, usize::MAX, 3).unwrap_err().to_string();
+        let error = Layout::default().push(0, "weight", 3, Some(usize::MAX)).unwrap_err().to_string();
         assert!(error.contains(&usize::MAX.to_string()), "{error}");
     }
 
     #[test]
     fn parameters_are_aligned_apart_and_transposed_for_files() {
         let mut layout = Layout::default();
-        layout.push_layer(0, 3, 2).unwrap();
-        layout.push_layer(2, 2, 1).unwrap();
-        let names: Vec<&str> = layout.params().map(|param| param.name.as_str()).collect();
+        for (module, name, rows, cols) in
+            [(0, "weight", 2, Some(3)), (0, "bias", 2, None), (2, "weight", 1, Some(2)), (2, "bias", 1, None)]
+        {
+            layout.push(module, name, rows, cols).unwrap();
+        }
+        let names: Vec<&str> = layout.entries.iter().map(|param| param.name.as_str()).collect();
         assert_eq!(names, ["0.weight", "0.bias", "2.weight", "2.bias"]);
-        assert!(layout.params().all(|param| param.range.start % LINE == 0 && param.range.end <= layout.len));
+        let mut end = 0;
+        for ParamLayout { range, .. } in &layout.entries {
+            assert!(range.start % LINE == 0 && range.start >= end && range.end <= layout.len);
+            end = range.end;
+        }
 
         let mut arena = vec![0.0; layout.len];
         let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
-        write(&layout.layers[0].weight, &values, &mut arena);
-        let weight = Parameter::new(&layout.layers[0].weight, &arena);
+        write(&layout.entries[0], &values, &mut arena);
+        let weight = Parameter::new(&layout.entries[0], &arena);
         assert_eq!(weight.shape(), [2, 3]);
         assert_eq!(weight.as_slice(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
         assert_eq!(weight.values().collect::<Vec<_>>(), values);
 
-        write(&layout.layers[0].bias, &[7.0, 8.0], &mut arena);
-        let bias = Parameter::new(&layout.layers[0].bias, &arena);
+        write(&layout.entries[1], &[7.0, 8.0], &mut arena);
+        let bias = Parameter::new(&layout.entries[1], &arena);
         assert_eq!((bias.shape(), bias.as_slice()), (&[2][..], &[7.0, 8.0][..]));
         assert_eq!(bias.values().collect::<Vec<_>>(), [7.0, 8.0]);
     }

@@ -17,12 +17,16 @@ pub enum Purpose {
     Shuffle = 1,
     /// Which rows are held out.
     Split = 2,
+    /// Which elements a dropout layer keeps.
+    Dropout = 3,
+    /// Which rows training leaves for validation.
+    Validation = 4,
 }
 
-/// A sequence of random numbers that is a function of (seed, purpose, epoch).
+/// A sequence of random numbers that is a function of (seed, purpose, epoch, index).
 ///
-/// The key of ChaCha8 is the seed (bytes 0 to 7, little-endian), the purpose (byte 8) and zeros; the 64-bit stream
-/// number is the epoch.
+/// The key of ChaCha8 is the seed (bytes 0 to 7, little-endian), the purpose (byte 8), the index (bytes 16 to 23) and
+/// zeros; the 64-bit stream number is the epoch.
 ///
 /// ```
 /// use nn::random::{Purpose, Stream};
@@ -39,9 +43,15 @@ impl Stream {
     /// The start of the stream. `epoch` numbers the streams of one purpose: the epoch of a shuffle, the layer of an
     /// initialisation.
     pub fn new(seed: u64, purpose: Purpose, epoch: u64) -> Self {
+        Self::with_index(seed, purpose, epoch, 0)
+    }
+
+    /// [`new`](Self::new) where one number does not name the stream: the step and the layer of a dropout.
+    pub fn with_index(seed: u64, purpose: Purpose, epoch: u64, index: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
         key[8] = purpose as u8;
+        key[16..24].copy_from_slice(&index.to_le_bytes());
         let mut rng = ChaCha8Rng::from_seed(key);
         rng.set_stream(epoch);
         Stream(rng)
@@ -94,6 +104,9 @@ mod tests {
         assert_ne!(base, first(2, Purpose::Shuffle, 1));
         assert_ne!(base, first(1, Purpose::Split, 1));
         assert_ne!(base, first(1, Purpose::Shuffle, 2));
+        let indexed = |index| Stream::with_index(1, Purpose::Shuffle, 1, index).0.next_u64();
+        assert_eq!(base, indexed(0));
+        assert_ne!(base, indexed(1));
     }
 
     #[test]

@@ -1,176 +1,102 @@
 //! Training: batches, epochs, and when to stop.
 
+mod monitor;
+mod one_by_one;
+mod options;
+mod report;
+mod run;
+mod update;
+mod validation;
+
+use std::fmt;
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::path::Path;
+use std::sync::Arc;
 
 use kernels::ThreadPool;
 
-use crate::batches::Batches;
-use crate::check;
+use crate::batches::{Batches, Order};
+use crate::checkpoint;
+use crate::data::Examples;
 use crate::error::{Error, Result};
-use crate::losses::{CheckedTargets, Targets};
+use crate::losses::CheckedTargets;
 use crate::model::Model;
-use crate::optim::Sgd;
+use crate::optim::{OptimizerState, PlateauState};
 use crate::plan::Plan;
+pub use options::{BatchSize, TrainOptions};
+pub use report::{BatchReport, EpochReport, Position, Progress, StopReason, TrainReport};
+use run::Run;
+use validation::Validation;
 
-/// The most threads that may be asked for.
-const MAX_THREADS: usize = 1024;
-
-/// How many rows one update is computed from: 1 is stochastic gradient descent, some is mini-batch descent, all is
-/// gradient descent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BatchSize {
-    /// This many, at least 1; the last batch of an epoch is smaller where they do not divide the rows.
-    Rows(usize),
-    /// All rows at once, in their order.
-    All,
-}
-
-/// How to train.
+/// A model in training: the model, the state of its optimiser, and how far the training has come. It has threads of its own.
+///
+/// Training can stop after any batch and go on, from memory or from a file, to the same bits as if it had not stopped.
 ///
 /// ```
-/// use nn::{BatchSize, TrainOptions};
-/// let options = TrainOptions { batch_size: BatchSize::Rows(64), learning_rate: 0.05, ..TrainOptions::default() };
+/// use std::ops::ControlFlow;
+/// use nn::{Adam, Model, Progress, StopReason, TrainOptions, Trainer};
+/// # fn main() -> nn::Result<()> {
+/// # let path = std::env::temp_dir().join("nn-trainer-example.safetensors");
+/// let (x, labels) = ([0.0, 1.0, 2.0, 3.0], [0, 0, 1, 1]);
+/// let options = TrainOptions { optimizer: Adam::default().into(), max_epochs: 10, ..TrainOptions::default() };
+///
+/// let mut trainer = Trainer::new(Model::logistic_regression(1)?, options)?;
+/// let report = trainer.fit_observed((&x, &labels), None, |trainer, progress| match progress {
+///     Progress::Epoch(epoch) if epoch.epoch == 5 => {
+///         trainer.save(&path).expect("the disk has room");
+///         ControlFlow::Break(())
+///     }
+///     _ => ControlFlow::Continue(()),
+/// })?;
+/// assert_eq!((report.stop, report.epochs.len()), (StopReason::Stopped, 5));
+///
+/// let mut resumed = Trainer::new(Model::logistic_regression(1)?, options)?;
+/// resumed.resume(&path)?;
+/// assert_eq!(resumed.fit((&x, &labels))?.epochs.len(), 10);
+/// trainer.fit((&x, &labels))?;
+/// assert!(trainer.model().parameters().eq(resumed.model().parameters()));
+/// # std::fs::remove_file(&path).unwrap();
+/// # Ok(())
+/// # }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TrainOptions {
-    /// Rows of one update; 32.
-    pub batch_size: BatchSize,
-    /// The step along the gradient, above 0; 0.1.
-    pub learning_rate: f32,
-    /// The strength λ of the penalty `λ/2 Σ p²` over all parameters p that is added to the cost, 0 or more; 0. Reported
-    /// losses do not include it.
-    pub weight_decay: f32,
-    /// The most passes over the data, at least 1; 200.
-    pub max_epochs: usize,
-    /// Training has converged when the loss of [`n_iter_no_change`](Self::n_iter_no_change) epochs in a row was not
-    /// below the best loss before by at least this; `None` never stops for that reason; 1e-4.
-    pub tol: Option<f64>,
-    /// How many epochs in a row may bring no improvement before training stops, at least 1; 10.
-    pub n_iter_no_change: usize,
-    /// Whether each epoch visits the rows in a new order; yes. Without effect where one batch holds all rows.
-    pub shuffle: bool,
-    /// Where the random numbers of the shuffles start; 0. The order of an epoch is a function of this, the number of the
-    /// epoch and the number of rows alone.
-    pub seed: u64,
-    /// Threads that work, up to 1024; 0, which is one for each core. The result does not depend on it.
-    pub threads: usize,
-}
-
-impl Default for TrainOptions {
-    fn default() -> Self {
-        TrainOptions {
-            batch_size: BatchSize::Rows(32),
-            learning_rate: 0.1,
-            weight_decay: 0.0,
-            max_epochs: 200,
-            tol: Some(1e-4),
-            n_iter_no_change: 10,
-            shuffle: true,
-            seed: 0,
-            threads: 0,
-        }
-    }
-}
-
-impl TrainOptions {
-    fn check(&self) -> Result<()> {
-        let invalid = |name, value: String, allowed| Err(Error::InvalidHyperParameter { name, value, allowed });
-        self.sgd().check()?;
-        if self.batch_size == BatchSize::Rows(0) {
-            return invalid("batch_size", "0".into(), "at least 1");
-        }
-        if self.max_epochs == 0 {
-            return invalid("max_epochs", "0".into(), "at least 1");
-        }
-        if self.n_iter_no_change == 0 {
-            return invalid("n_iter_no_change", "0".into(), "at least 1");
-        }
-        if let Some(tol) = self.tol.filter(|tol| !(tol.is_finite() && *tol >= 0.0)) {
-            return invalid("tol", tol.to_string(), "finite and at least 0, or None");
-        }
-        if self.threads > MAX_THREADS {
-            return invalid("threads", self.threads.to_string(), "at most 1024, or 0 for one for each core");
-        }
-        Ok(())
-    }
-
-    fn sgd(&self) -> Sgd {
-        Sgd { learning_rate: self.learning_rate, weight_decay: self.weight_decay }
-    }
-}
-
-/// Why training ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopReason {
-    /// The loss did not improve by [`tol`](TrainOptions::tol) for [`n_iter_no_change`](TrainOptions::n_iter_no_change)
-    /// epochs in a row.
-    Converged,
-    /// All [`max_epochs`](TrainOptions::max_epochs) were run.
-    MaxEpochs,
-    /// The observer asked for it.
-    Stopped,
-}
-
-/// An epoch that is done. Loss and accuracy are means over its rows, each judged just before the update that its batch
-/// made.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EpochReport {
-    /// Its number, counted from 1.
-    pub epoch: usize,
-    /// The mean loss.
-    pub loss: f64,
-    /// The share of right answers, for classification: see [`Evaluation::accuracy`](crate::Evaluation::accuracy).
-    pub accuracy: Option<f64>,
-    /// Rows trained on per second.
-    pub samples_per_second: f64,
-}
-
-/// A batch that is done.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BatchReport {
-    /// The epoch that it belongs to, counted from 1.
-    pub epoch: usize,
-    /// Its number within the epoch, counted from 1.
-    pub batch: usize,
-    /// How many batches an epoch has.
-    pub batches: usize,
-    /// The mean loss of its rows before the update.
-    pub loss: f64,
-}
-
-/// What an observer of training is told.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Progress {
-    /// After the update of each batch.
-    Batch(BatchReport),
-    /// After the last batch of each epoch.
-    Epoch(EpochReport),
-}
-
-/// How training went.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrainReport {
-    /// Every epoch that was completed.
-    pub epochs: Vec<EpochReport>,
-    /// Why there are no more.
-    pub stop: StopReason,
-    /// Rows trained on per second over all these epochs; 0 for none.
-    pub samples_per_second: f64,
-}
-
-impl TrainReport {
-    /// The mean loss of each epoch.
-    pub fn losses(&self) -> impl ExactSizeIterator<Item = f64> {
-        self.epochs.iter().map(|epoch| epoch.loss)
-    }
-}
-
-/// Trains models, on threads of its own.
-#[derive(Debug)]
 pub struct Trainer {
+    model: Model,
     options: TrainOptions,
-    pool: ThreadPool,
+    pool: Arc<ThreadPool>,
+    optimizer: OptimizerState,
+    course: Course,
+    /// With how many rows it has room for.
+    plan: Option<(Plan, usize)>,
+}
+
+/// How far a training has come, and what it remembers of it.
+#[derive(Clone, Default)]
+pub(crate) struct Course {
+    pub(crate) position: Position,
+    /// How many rows an epoch is made of; of those that are done in the one in progress, the sums of the losses and of the
+    /// weights and how many targets were met.
+    pub(crate) rows: usize,
+    pub(crate) loss_sum: f64,
+    pub(crate) weight_sum: f64,
+    pub(crate) correct: usize,
+    pub(crate) history: Vec<EpochReport>,
+    /// The model after the best epoch, where it is to be kept.
+    pub(crate) best: Option<Model>,
+}
+
+impl Course {
+    fn finish_epoch(&mut self, report: EpochReport) {
+        self.history.push(report);
+        self.position.epoch += 1;
+        (self.position.batch, self.loss_sum, self.weight_sum, self.correct) = (0, 0.0, 0.0, 0);
+    }
+}
+
+/// Where an update belongs, both counted from 1.
+#[derive(Clone, Copy)]
+struct Place {
+    epoch: usize,
+    batch: usize,
 }
 
 impl Trainer {
@@ -178,21 +104,33 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Error::InvalidHyperParameter`] for an option outside its range, [`Error::ThreadPool`] if the threads cannot be
-    /// started.
-    pub fn new(options: TrainOptions) -> Result<Self> {
+    /// started, [`Error::OutOfMemory`].
+    pub fn new(model: Model, options: TrainOptions) -> Result<Self> {
         options.check()?;
         let threads = options.threads;
         let pool = ThreadPool::new(threads).map_err(|source| Error::ThreadPool { threads, source })?;
-        Ok(Trainer { options, pool })
+        Self::with_pool(model, options, pool)
     }
 
-    /// Checks the options and trains on the threads of `pool`, whatever [`TrainOptions::threads`] says.
+    /// [`new`](Self::new) on the threads of `pool`, whatever [`TrainOptions::threads`] says. An `Arc` of a pool can be
+    /// shared by several trainers.
     ///
     /// # Errors
-    /// [`Error::InvalidHyperParameter`] for an option outside its range.
-    pub fn with_pool(options: TrainOptions, pool: ThreadPool) -> Result<Self> {
+    /// [`Error::InvalidHyperParameter`] for an option outside its range, [`Error::OutOfMemory`].
+    pub fn with_pool(model: Model, options: TrainOptions, pool: impl Into<Arc<ThreadPool>>) -> Result<Self> {
         options.check()?;
-        Ok(Trainer { options, pool })
+        let optimizer = OptimizerState::new(&options.optimizer, model.arena_len())?;
+        Ok(Trainer { model, options, pool: pool.into(), optimizer, course: Course::default(), plan: None })
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The model, for use without the trainer.
+    pub fn into_model(self) -> Model {
+        self.model
     }
 
     /// The options.
@@ -201,185 +139,158 @@ impl Trainer {
     }
 
     /// The threads, to run other work on them: what is called inside its `install` uses no others.
-    pub fn pool(&self) -> &ThreadPool {
+    pub fn pool(&self) -> &Arc<ThreadPool> {
         &self.pool
     }
 
-    /// Trains `model` on `x`, `[rows][inputs]`, until it has converged or `max_epochs` are done.
+    /// How far the training has come.
+    pub fn position(&self) -> Position {
+        self.course.position
+    }
+
+    /// Trains on `data` until the training has converged or `max_epochs` are done; goes on where it was stopped. A
+    /// training that has ended by itself is not begun anew: the report is then the same again.
     ///
     /// # Errors
     /// - [`Error::EmptyData`], [`Error::ShapeMismatch`], [`Error::NonFiniteInput`], [`Error::TargetKind`],
-    ///   [`Error::LabelOutOfRange`], [`Error::TargetOutOfRange`] for data that the model cannot learn from
-    /// - [`Error::OutOfMemory`]
-    /// - [`Error::NonFiniteLoss`], [`Error::NonFiniteParameter`] if training diverges; the model then holds the
-    ///   parameters of that moment
-    pub fn fit<'t>(&self, model: &mut Model, x: &[f32], targets: impl Into<Targets<'t>>) -> Result<TrainReport> {
-        self.fit_observed(model, x, targets, |_, _| ControlFlow::Continue(()))
+    ///   [`Error::LabelOutOfRange`], [`Error::TargetOutOfRange`], [`Error::InvalidWeight`], [`Error::NoWeight`] for data that
+    ///   the model cannot learn from
+    /// - [`Error::OtherData`] if an epoch was begun with another number of rows
+    /// - [`Error::InvalidHyperParameter`] for a `validation_fraction` that leaves no rows on one side
+    /// - [`Error::BatchTooSmall`], [`Error::OutOfMemory`]
+    /// - [`Error::NonFiniteLoss`], [`Error::NonFiniteUpdate`], [`Error::NonFiniteParameter`] if training diverges; the
+    ///   model then holds the parameters of that moment
+    pub fn fit<'d>(&mut self, data: impl Into<Examples<'d>>) -> Result<TrainReport> {
+        self.fit_watched(data, None, None::<fn(&Trainer, Progress) -> ControlFlow<()>>)
     }
 
-    /// [`fit`](Self::fit), showing `observer` the model after each batch and each epoch; it can end the training.
+    /// [`fit`](Self::fit), judging the model by `validation` after each epoch, if given, and showing `observer` the trainer
+    /// after each batch and each epoch; it can save it, and end the training.
     ///
     /// # Errors
-    /// Those of [`fit`](Self::fit).
-    pub fn fit_observed<'t>(
-        &self,
-        model: &mut Model,
-        x: &[f32],
-        targets: impl Into<Targets<'t>>,
-        mut observer: impl FnMut(&Model, Progress) -> ControlFlow<()> + Send,
+    /// Those of [`fit`](Self::fit), also for `validation`.
+    pub fn fit_observed<'d>(
+        &mut self,
+        data: impl Into<Examples<'d>>,
+        validation: Option<Examples<'_>>,
+        observer: impl FnMut(&Trainer, Progress) -> ControlFlow<()> + Send,
     ) -> Result<TrainReport> {
-        let rows = model.check_inputs(x)?;
-        let targets = CheckedTargets::new(model.loss(), targets.into(), rows, model.outputs())?;
+        self.fit_watched(data, validation, Some(observer))
+    }
+
+    fn fit_watched<'d>(
+        &mut self,
+        data: impl Into<Examples<'d>>,
+        validation: Option<Examples<'_>>,
+        observer: Option<impl FnMut(&Trainer, Progress) -> ControlFlow<()> + Send>,
+    ) -> Result<TrainReport> {
+        let examples = data.into();
+        let rows = self.model.check_inputs(examples.x)?;
+        let targets = CheckedTargets::new(&self.model.objective, examples.targets, rows)?;
+        let TrainOptions { validation_fraction, seed, shuffle, .. } = self.options;
+        let (validation, selected) = match validation {
+            Some(given) => (Validation::given(&self.model, given)?, None),
+            None if validation_fraction > 0.0 => {
+                let drawn = Validation::drawn(&self.model, examples, rows, validation_fraction, seed)?;
+                (drawn.0, Some(drawn.1))
+            }
+            None => (Validation::None, None),
+        };
+        let rows = selected.as_ref().map_or(rows, Vec::len);
         let batch_rows = match self.options.batch_size {
             BatchSize::Rows(size) => size.min(rows),
             BatchSize::All => rows,
         };
-        let mut run = Run {
-            options: &self.options,
-            plan: Plan::new(model, batch_rows)?,
-            batches: Batches::new(x, targets, model, batch_rows, self.options.shuffle)?,
-            epoch: 0,
-            seconds: 0.0,
-        };
+        let last = rows % batch_rows;
+        self.model.check_batch(if last == 0 { batch_rows } else { last })?;
+        if self.course.position.batch > 0 && self.course.rows != rows {
+            return Err(Error::OtherData { epoch: self.course.position.epoch + 1, begun: self.course.rows, rows });
+        }
+        self.course.rows = rows;
+
+        let batches = Batches::new(examples.x, targets, &self.model, batch_rows, Order { selected, shuffle })?;
+        let mut plan = self.take_plan(batch_rows)?;
+        let mut run = Run { plan: &mut plan.0, batches, validation, rows_trained: 0, seconds: 0.0 };
+        let pool = Arc::clone(&self.pool);
         // Entering the pool costs as much as a small batch, so that is done once.
-        self.pool.install(|| run.fit(model, &mut observer))
-    }
-}
-
-/// One training run: what it has allocated, and where it is.
-struct Run<'a> {
-    options: &'a TrainOptions,
-    plan: Plan,
-    batches: Batches<'a>,
-    epoch: usize,
-    seconds: f64,
-}
-
-impl Run<'_> {
-    fn fit(
-        &mut self,
-        model: &mut Model,
-        observer: &mut (impl FnMut(&Model, Progress) -> ControlFlow<()> + Send),
-    ) -> Result<TrainReport> {
-        let mut convergence = Convergence::new(self.options);
-        let mut epochs = Vec::new();
-        let stop = loop {
-            if self.epoch == self.options.max_epochs {
-                break StopReason::MaxEpochs;
-            }
-            self.epoch += 1;
-            let Some(report) = self.epoch(model, observer)? else { break StopReason::Stopped };
-            epochs.push(report);
-            if observer(model, Progress::Epoch(report)).is_break() {
-                break StopReason::Stopped;
-            }
-            if convergence.is_reached(report.loss) {
-                break StopReason::Converged;
-            }
-        };
-        let samples = epochs.len() as f64 * self.batches.rows() as f64;
-        let samples_per_second = if epochs.is_empty() { 0.0 } else { samples / self.seconds };
-        Ok(TrainReport { epochs, stop, samples_per_second })
+        let report = pool.install(|| run.fit(self, observer));
+        self.plan = Some(plan);
+        report
     }
 
-    /// One pass over the data, or `None` where the observer ended it.
-    fn epoch(
-        &mut self,
-        model: &mut Model,
-        observer: &mut (impl FnMut(&Model, Progress) -> ControlFlow<()> + Send),
-    ) -> Result<Option<EpochReport>> {
-        let sgd = self.options.sgd();
-        let (rows, batches, epoch) = (self.batches.rows(), self.batches.len(), self.epoch);
-        let (mut sum, mut correct) = (0.0, 0);
-        let start = Instant::now();
-        self.batches.start_epoch(self.options.seed, epoch as u64);
-        for batch in 1..=batches {
-            let (x, targets) = self.batches.get(batch - 1);
-            let batch_rows = x.len() / model.inputs();
-            let loss = self.plan.forward_backward(model, x, targets);
-            if !loss.is_finite() {
-                let layer = self.plan.first_non_finite_layer(model, batch_rows);
-                return Err(Error::NonFiniteLoss { epoch, batch, layer, loss });
-            }
-            sum += loss * batch_rows as f64;
-            correct += self.plan.count_correct(model, batch_rows, targets);
-            let kernels = model.kernels();
-            sgd.update(kernels, model.arena_mut(), self.plan.gradients());
-
-            if observer(model, Progress::Batch(BatchReport { epoch, batch, batches, loss })).is_break() {
-                return Ok(None);
-            }
-        }
-        let seconds = start.elapsed().as_secs_f64();
-        self.seconds += seconds;
-        check_parameters(model, epoch)?;
-        let judged = rows as f64 * model.loss().judged_per_row(model.outputs()) as f64;
-        Ok(Some(EpochReport {
-            epoch,
-            loss: sum / rows as f64,
-            accuracy: model.loss().is_classification().then(|| correct as f64 / judged),
-            samples_per_second: rows as f64 / seconds,
-        }))
+    /// One update on the given rows, for a loop of one's own; returns their mean loss by weight before it. It counts as a step, for
+    /// the optimiser and for a schedule by steps, and belongs to no epoch. It allocates no memory if it has no more rows
+    /// than the largest batch before.
+    ///
+    /// It runs on the threads of the pool that it is called in: put the loop into [`pool`](Self::pool)`.install`, if the
+    /// layers are large enough for several.
+    ///
+    /// # Errors
+    /// Those of [`fit`](Self::fit), with 0 for the epoch and the number of the step for the batch.
+    ///
+    /// ```
+    /// # use nn::{Model, TrainOptions, Trainer};
+    /// # fn main() -> nn::Result<()> {
+    /// let mut trainer = Trainer::new(Model::logistic_regression(1)?, TrainOptions::default())?;
+    /// let mut last = f64::INFINITY;
+    /// for _ in 0..5 {
+    ///     let loss = trainer.step((&[-1.0, 2.0], &[0, 1]))?;
+    ///     assert!(loss < last);
+    ///     last = loss;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn step<'d>(&mut self, data: impl Into<Examples<'d>>) -> Result<f64> {
+        let Examples { x, targets } = data.into();
+        let rows = self.model.check_inputs(x)?;
+        let outputs = self.model.outputs();
+        let targets = CheckedTargets::new(&self.model.objective, targets, rows)?;
+        let mut plan = self.take_plan(rows)?;
+        let place = Place { epoch: 0, batch: usize::try_from(self.course.position.step + 1).unwrap_or(usize::MAX) };
+        let loss = self.update(&mut plan.0, PlateauState::default(), x, targets.rows(0, rows, outputs), place);
+        self.plan = Some(plan);
+        Ok(loss?.mean)
     }
-}
 
-/// An update can make a parameter infinite that the next loss does not show, behind a ReLU that it turned off.
-fn check_parameters(model: &Model, epoch: usize) -> Result<()> {
-    for parameter in model.parameters() {
-        if let Some(at) = check::first_non_finite(parameter.as_slice()) {
-            let value = parameter.as_slice()[at];
-            return Err(Error::NonFiniteParameter { parameter: parameter.name().to_owned(), value, epoch });
-        }
-    }
-    Ok(())
-}
-
-/// The rule of scikit-learn: an epoch improves if its loss is at most the best so far minus `tol`.
-struct Convergence {
-    tol: Option<f64>,
-    patience: usize,
-    best: f64,
-    epochs_without_improvement: usize,
-}
-
-impl Convergence {
-    fn new(options: &TrainOptions) -> Self {
-        Convergence {
-            tol: options.tol,
-            patience: options.n_iter_no_change,
-            best: f64::INFINITY,
-            epochs_without_improvement: 0,
+    /// The memory of steps of up to `rows` rows.
+    fn take_plan(&mut self, rows: usize) -> Result<(Plan, usize)> {
+        match self.plan.take() {
+            Some(plan) if plan.1 >= rows => Ok(plan),
+            _ => Ok((Plan::new(&self.model, rows, self.kind_of_update(&self.options.optimizer))?, rows)),
         }
     }
 
-    fn is_reached(&mut self, loss: f64) -> bool {
-        let Some(tol) = self.tol else { return false };
-        if loss > self.best - tol {
-            self.epochs_without_improvement += 1;
-        } else {
-            self.epochs_without_improvement = 0;
-        }
-        self.best = self.best.min(loss);
-        self.epochs_without_improvement >= self.patience
+    /// Writes everything that [`resume`](Self::resume) needs to `path`, all or nothing: the file holds what it held
+    /// before or the new checkpoint, whatever fails or whenever the process is killed. See [`checkpoint`].
+    ///
+    /// # Errors
+    /// [`Error::File`]
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        checkpoint::save_training(path.as_ref(), &self.model, &self.options, &self.optimizer, &self.course)
+    }
+
+    /// Goes back to where the training in `path` was when it was saved: the model, the optimiser, the position.
+    ///
+    /// The model must have the same layers and loss, and the options must be the same but for `max_epochs`, `tol`,
+    /// `n_iter_no_change` and `threads`.
+    ///
+    /// # Errors
+    /// [`Error::File`] if the file cannot be read, is damaged, is no checkpoint of a training or one of another model or
+    /// of other options. The trainer is then as before.
+    pub fn resume(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        let loaded = checkpoint::load_training(path.as_ref(), &self.model, &self.options)?;
+        (self.model, self.optimizer, self.course) = loaded;
+        Ok(())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn convergence_counts_epochs_in_a_row_against_the_best() {
-        let options = TrainOptions { tol: Some(0.1), n_iter_no_change: 2, ..TrainOptions::default() };
-        let stops_at = |losses: &[f64]| {
-            let mut convergence = Convergence::new(&options);
-            losses.iter().position(|&loss| convergence.is_reached(loss))
-        };
-        assert_eq!(stops_at(&[5.0, 4.0, 3.0, 2.0]), None);
-        assert_eq!(stops_at(&[5.0, 4.95, 4.9]), Some(2), "each is better, neither by enough");
-        assert_eq!(stops_at(&[5.0, 4.95, 4.5, 4.5, 4.5]), Some(4), "an improvement starts the count again");
-        assert_eq!(stops_at(&[1.0, 3.0, 2.0]), Some(2), "better than the last is not better than the best");
-        let mut never = Convergence::new(&TrainOptions { tol: None, ..options });
-        assert!((0..100).all(|_| !never.is_reached(1.0)));
+impl fmt::Debug for Trainer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trainer")
+            .field("model", &self.model)
+            .field("options", &self.options)
+            .field("position", &self.course.position)
+            .finish_non_exhaustive()
     }
 }

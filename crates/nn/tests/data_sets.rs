@@ -36,10 +36,10 @@ fn digits_are_learned_and_the_saved_weights_know_them() {
         let builder = Model::builder(64).linear(128, Activation::Relu).linear(10, Activation::Identity);
         builder.loss(Loss::SoftmaxCrossEntropy).seed(seed).build().unwrap()
     };
-    let mut trained = model(42);
-    let trainer =
-        Trainer::new(TrainOptions { max_epochs: 60, tol: None, seed: 42, ..TrainOptions::default() }).unwrap();
-    trainer.fit(&mut trained, training.features(), training.targets()).unwrap();
+    let options = TrainOptions { max_epochs: 60, tol: None, seed: 42, ..TrainOptions::default() };
+    let mut trainer = Trainer::new(model(42), options).unwrap();
+    trainer.fit(&training).unwrap();
+    let trained = trainer.into_model();
     let score = accuracy(&trained, &test);
     assert!(score >= 0.97, "accuracy {score}");
 
@@ -58,10 +58,10 @@ fn tumours_are_told_apart_once_converged() {
     let scaler = Scaler::standard(&training);
     scaler.apply(&mut training).unwrap();
     scaler.apply(&mut test).unwrap();
-    let mut model = Model::logistic_regression(30).unwrap();
-    let trainer = Trainer::new(TrainOptions { max_epochs: 1000, seed: 42, ..TrainOptions::default() }).unwrap();
-    let report = trainer.fit(&mut model, training.features(), training.targets()).unwrap();
+    let options = TrainOptions { max_epochs: 1000, seed: 42, ..TrainOptions::default() };
+    let mut trainer = Trainer::new(Model::logistic_regression(30).unwrap(), options).unwrap();
+    let report = trainer.fit(&training).unwrap();
     assert_eq!(report.stop, StopReason::Converged);
-    let score = accuracy(&model, &test);
+    let score = accuracy(trainer.model(), &test);
     assert!(score >= 0.95, "accuracy {score}");
 }

@@ -8,7 +8,7 @@
 
 use super::element_wise::{Elements, plain, weighted};
 use super::options::Weighting;
-use crate::math::{exp, log1p, relu::relu};
+use crate::math::{exp::exp, log1p, relu::relu};
 use crate::simd::{Float, Float32, Simd};
 
 /// What changes the terms of the loss.
@@ -66,13 +66,13 @@ pub(crate) fn bce<S: Simd>(s: S, elements: Elements<'_>, targets: &Targets<'_>, 
 #[inline(always)]
 fn parts<V: Float32>(z: V) -> (V, V, V::Mask) {
     let zero = z.constant(0.0);
-    let e = exp::not_positive(zero - z.abs());
+    let e = exp(zero - z.abs());
     (e, z.constant(1.0) + e, z.lt(zero))
 }
 
 /// The loss and its gradient for the target t.
 #[inline(always)]
-fn one_sided<V: Float32>(z: V, t: V) -> (V, V) {
+pub(crate) fn one_sided<V: Float32>(z: V, t: V) -> (V, V) {
     let one = z.constant(1.0);
     let (e, one_and_e, negative) = parts(z);
     let loss = z.neg_mul_add(t, relu(z)) + log1p::finite(e);

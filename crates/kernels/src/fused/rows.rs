@@ -99,8 +99,8 @@ pub(crate) struct Exponentials<V> {
     pub(crate) max: V,
     /// What is taken from z, 0 or m,
     shift: V,
-    /// the least of what that leaves that matters,
-    lowest: V,
+    /// above which of what that leaves E is a normal number, below which by 20 it is 0,
+    tame: V,
     /// and N or 0.
     power: V,
     /// E of the largest, between √½ and √2; 1 where that is infinite.
@@ -118,16 +118,20 @@ impl<V: Float32> Exponentials<V> {
         let near = max.abs().lt(max.constant(256.0));
         let left = V::select(near, max, zero);
         let power = (left * max.constant(exp::LOG2_E)).round_small();
-        let largest = exp::over_power(left, power);
+        let largest = exp::normal_over_power(left, power);
         let shift = V::select(near, zero, max);
-        Exponentials { max, shift, lowest: left - max.constant(106.0), power, largest, rest: zero, rest_low: zero }
+        Exponentials { max, shift, tame: left - max.constant(86.0), power, largest, rest: zero, rest_low: zero }
     }
 
     /// `E` of z.
     #[inline(always)]
     pub(crate) fn of(&self, z: V) -> V {
+        let left = z - self.shift;
+        if V::all(self.tame.lt(left)) {
+            return exp::normal_over_power(left, self.power);
+        }
         // The bound first: where z is NaN, it chooses that.
-        exp::over_power(self.lowest.max(z - self.shift), self.power)
+        exp::over_power((self.tame - self.tame.constant(20.0)).max(left), self.power)
     }
 
     /// The same; then again with 0 for the largest, and `equal`, there one more.

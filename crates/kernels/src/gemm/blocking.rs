@@ -10,6 +10,9 @@ pub(crate) fn k_block(k: usize) -> usize {
     k.div_ceil(blocks)
 }
 
+/// More than this does not stay in an L1 cache.
+pub(crate) const L1_BYTES: usize = 48 * 1024;
+
 /// Bytes of the block of B that should stay in the L2 cache (256 KiB to 2 MiB on today's cores, and the block leaves
 /// room for the rows of A and C that pass by).
 const B_BLOCK_BYTES: usize = 512 * 1024;
@@ -23,11 +26,18 @@ pub(crate) fn n_block(kc: usize, nr: usize, element_bytes: usize) -> usize {
     (columns / nr).max(1) * nr
 }
 
+/// From this depth of K on, a B that has to be transposed is packed panel by panel: each is read from the L1 cache, where
+/// writing it has left it, and all go through the same few KiB. It pays for reading all of A again for each panel: 1.07
+/// times as fast for 64x784x128 with AVX-512, 0.6 times for 512x512x10.
+pub(crate) const KC_FOR_SINGLE_PANELS: usize = 64;
+
 /// Cuts `len` into as few pieces of at most `max` as possible, none more than one longer than another: (start,
 /// length) of each. 64 rows by 14 are 13 + 13 + 13 + 13 + 12, not four times 14 and a short 8.
+#[inline]
 pub(crate) fn even_pieces(len: usize, max: usize) -> impl Iterator<Item = (usize, usize)> {
-    let pieces = len.div_ceil(max);
-    let (short, longer) = (len.checked_div(pieces).unwrap_or(0), len.checked_rem(pieces).unwrap_or(0));
+    // Most are one piece: no division for them.
+    let pieces = if len <= max { usize::from(len > 0) } else { len.div_ceil(max) };
+    let (short, longer) = if pieces <= 1 { (len, 0) } else { (len / pieces, len % pieces) };
     (0..pieces).map(move |i| (i * short + i.min(longer), short + usize::from(i < longer)))
 }
 

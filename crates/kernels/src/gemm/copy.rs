@@ -5,12 +5,20 @@ use super::{Arithmetic, MatMut, MatRef};
 use crate::simd::{Float, Simd};
 
 /// Copies all elements of `from` to `to`, of the same shape. Rows of `to` are contiguous, or its columns are and the
-/// rows of `from`.
-#[inline(always)]
+/// rows of `from`. A function of its own, so that the loops that call it keep their registers.
+#[inline(never)]
 pub(crate) fn copy<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, to: MatMut<'_, T>) {
     assert!(from.rows() == to.rows() && from.cols() == to.cols());
+    s.run(
+        #[inline(always)]
+        |s| copy_inlined(s, from, to),
+    );
+}
+
+#[inline(always)]
+fn copy_inlined<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, to: MatMut<'_, T>) {
     if from.has_contiguous_rows() && to.has_contiguous_rows() {
-        copy_rows(from, to);
+        copy_rows(s, from, to);
     } else if from.t().has_contiguous_rows() && to.has_contiguous_rows() {
         transpose::<S, T>(s, from.t(), to);
     } else if from.has_contiguous_rows() && to.as_ref().t().has_contiguous_rows() {
@@ -20,9 +28,15 @@ pub(crate) fn copy<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, to: MatMut
     }
 }
 
-fn copy_rows<T: Arithmetic>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
+#[inline(always)]
+fn copy_rows<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
+    let lanes = T::Vector::<S>::LANES;
     for i in 0..from.rows() {
-        to.row_mut(i).copy_from_slice(from.row(i));
+        let (mut from, mut to) = (from.row(i).chunks_exact(lanes), to.row_mut(i).chunks_exact_mut(lanes));
+        for (from, to) in (&mut from).zip(&mut to) {
+            T::Vector::<S>::load(s, from).store(to);
+        }
+        T::Vector::<S>::load_partial(s, from.remainder()).store_partial(s, to.into_remainder());
     }
 }
 
@@ -51,6 +65,10 @@ fn transpose<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'
             unsafe {
                 let from = from.as_ptr().offset(i as isize * from_stride + j as isize);
                 let to = to_ptr.offset(j as isize * to_stride + i as isize);
+                // The next block of these rows: few at a time, they are not a stream that the hardware sees.
+                for row in 0..block_rows as isize {
+                    T::Vector::<S>::prefetch(s, from.wrapping_offset(row * from_stride).wrapping_add(lanes));
+                }
                 if block_rows == lanes && block_cols == lanes {
                     T::Vector::<S>::transpose(s, from, from_stride, to, to_stride);
                 } else {

@@ -2,6 +2,7 @@
 //!
 //! The order of one sum is that of [`reduce`](crate::reduce).
 
+use super::problem::BOperand;
 use super::{Arithmetic, Problem};
 use crate::reduce::dots_with;
 use crate::simd::{Float, Simd};
@@ -11,7 +12,9 @@ use crate::simd::{Float, Simd};
 pub(crate) fn dots<S: Simd, T: Arithmetic>(s: S, problem: Problem<'_, T>) {
     // One column: A's rows, each with the one column of B.
     let problem = if problem.b.cols() == 1 { problem } else { problem.transposed() };
-    let Problem { alpha, a, b, beta, mut c, epilogue, .. } = problem;
+    let Problem { alpha, a, b: BOperand::View(b), beta, mut c, epilogue, .. } = problem else {
+        unreachable!("a packed operand is taken in chains");
+    };
     let b = b.t().row(0);
     let by_four = if S::DOTS == DOTS_MAX { a.rows() / DOTS_MAX * DOTS_MAX } else { 0 };
     for i in (0..by_four).step_by(DOTS_MAX) {

@@ -1,8 +1,7 @@
 //! What is applied to a tile of C that was just completed, while its lines are in the L1 cache.
 
 use super::{Arithmetic, MatMut, MatRef};
-use crate::activation::{Activation, relu_backward, sigmoid_backward, tanh_backward};
-use crate::math::relu::relu;
+use crate::activation::{Activation, with_backward, with_forward};
 use crate::simd::{Float, Simd};
 
 /// One [`Epilogue`](super::Epilogue), as seen from C or, where the product is computed transposed, from its transpose.
@@ -10,7 +9,7 @@ use crate::simd::{Float, Simd};
 pub(crate) enum TileEpilogue<'a, T> {
     None,
     Bias { bias: Bias<'a, T>, activation: Activation },
-    Derivative { activation: Activation, output: MatRef<'a, T> },
+    Derivative { activation: Activation, kept: MatRef<'a, T> },
 }
 
 /// Along which dimension of C the bias runs.
@@ -33,9 +32,7 @@ impl<'a, T: Arithmetic> TileEpilogue<'a, T> {
                 };
                 TileEpilogue::Bias { bias, activation }
             }
-            TileEpilogue::Derivative { activation, output } => {
-                TileEpilogue::Derivative { activation, output: output.t() }
-            }
+            TileEpilogue::Derivative { activation, kept } => TileEpilogue::Derivative { activation, kept: kept.t() },
         }
     }
 
@@ -51,11 +48,29 @@ impl<'a, T: Arithmetic> TileEpilogue<'a, T> {
                 };
                 TileEpilogue::Bias { bias, activation }
             }
-            TileEpilogue::Derivative { activation, output } => TileEpilogue::Derivative {
+            TileEpilogue::Derivative { activation, kept } => TileEpilogue::Derivative {
                 activation,
-                output: output.row_range(row, row + rows).col_range(col, col + cols),
+                kept: kept.row_range(row, row + rows).col_range(col, col + cols),
             },
         }
+    }
+
+    /// Applies it to the part of C from (row, col) on, whose rows are contiguous.
+    #[inline(always)]
+    pub(crate) fn apply_to_part<S: Simd>(self, s: S, row: usize, col: usize, part: MatMut<'_, T>) {
+        if !matches!(self, TileEpilogue::None) {
+            self.apply_out_of_line(s, row, col, part);
+        }
+    }
+
+    /// A function of its own, so that the loops that call it keep their registers.
+    #[inline(never)]
+    fn apply_out_of_line<S: Simd>(self, s: S, row: usize, col: usize, part: MatMut<'_, T>) {
+        let epilogue = self.part(row, col, part.rows(), part.cols());
+        s.run(
+            #[inline(always)]
+            |s| epilogue.apply(s, part),
+        );
     }
 
     /// Applies it to a tile of C whose rows are contiguous.
@@ -63,60 +78,8 @@ impl<'a, T: Arithmetic> TileEpilogue<'a, T> {
     pub(crate) fn apply<S: Simd>(self, s: S, tile: MatMut<'_, T>) {
         match self {
             TileEpilogue::None => {}
-            TileEpilogue::Bias { bias, activation } => match activation {
-                Activation::Identity => add_bias(
-                    s,
-                    tile,
-                    bias,
-                    #[inline(always)]
-                    |x| x,
-                ),
-                Activation::Relu => add_bias(
-                    s,
-                    tile,
-                    bias,
-                    #[inline(always)]
-                    |x| relu(x),
-                ),
-                Activation::Sigmoid => add_bias(
-                    s,
-                    tile,
-                    bias,
-                    #[inline(always)]
-                    |x| T::sigmoid::<S>(x),
-                ),
-                Activation::Tanh => add_bias(
-                    s,
-                    tile,
-                    bias,
-                    #[inline(always)]
-                    |x| T::tanh::<S>(x),
-                ),
-            },
-            TileEpilogue::Derivative { activation, output } => match activation {
-                Activation::Identity => {}
-                Activation::Relu => multiply(
-                    s,
-                    tile,
-                    output,
-                    #[inline(always)]
-                    |d, y| relu_backward(d, y),
-                ),
-                Activation::Sigmoid => multiply(
-                    s,
-                    tile,
-                    output,
-                    #[inline(always)]
-                    |d, y| sigmoid_backward(d, y),
-                ),
-                Activation::Tanh => multiply(
-                    s,
-                    tile,
-                    output,
-                    #[inline(always)]
-                    |d, y| tanh_backward(d, y),
-                ),
-            },
+            TileEpilogue::Bias { bias, activation } => with_forward!(activation, T, S, add_bias(s, tile, bias)),
+            TileEpilogue::Derivative { activation, kept } => with_backward!(activation, T, S, multiply(s, tile, kept)),
         }
     }
 }
@@ -164,29 +127,29 @@ fn add_bias<S: Simd, T: Arithmetic>(
     }
 }
 
-/// `d * activation'(z)`, from `d` and `y = activation(z)`.
+/// `d * activation'(z)`, from `d` and what the activation keeps.
 #[inline(always)]
 fn multiply<S: Simd, T: Arithmetic>(
     s: S,
     mut tile: MatMut<'_, T>,
-    output: MatRef<'_, T>,
+    kept: MatRef<'_, T>,
     backward: impl Fn(T::Vector<S>, T::Vector<S>) -> T::Vector<S>,
 ) {
     for i in 0..tile.rows() {
         let row = tile.row_mut(i);
-        if output.col_stride() == 1 {
-            let output = output.row(i);
+        if kept.col_stride() == 1 {
+            let kept = kept.row(i);
             for_each_vector(
                 s,
                 row,
                 #[inline(always)]
-                |d, j, len| backward(d, T::Vector::<S>::load_partial(s, &output[j..j + len])),
+                |d, j, len| backward(d, T::Vector::<S>::load_partial(s, &kept[j..j + len])),
             );
         } else {
             // Element by element, with the same operations in one lane.
             for (j, d) in row.iter_mut().enumerate() {
-                let y = T::Vector::<S>::splat(s, output.get(i, j));
-                backward(T::Vector::<S>::splat(s, *d), y).store_partial(s, std::slice::from_mut(d));
+                let one_kept = T::Vector::<S>::splat(s, kept.get(i, j));
+                backward(T::Vector::<S>::splat(s, *d), one_kept).store_partial(s, std::slice::from_mut(d));
             }
         }
     }

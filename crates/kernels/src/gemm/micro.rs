@@ -38,6 +38,9 @@ pub(crate) struct Tile<T> {
 /// additions otherwise.
 pub(crate) const ROW_GROUP: usize = 3;
 
+/// How many rows of B ahead of their use are asked for: B streams from the L2 cache.
+const PREFETCH_ROWS: isize = 8;
+
 /// Which neighbours of A lie side by side.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ALayout {
@@ -189,6 +192,7 @@ unsafe fn accumulate<
     let mut a = tile.a;
     let a_step = if A_ROWS { 1 } else { tile.a_stride };
     let mut b = tile.b;
+    let ahead = PREFETCH_ROWS * tile.b_row_stride;
     for _ in 0..tile.k {
         // SAFETY: the caller promises that rows i < MR and columns k of A exist, and row k of B, whole or, where
         // masked, its first `cols` lanes. The pointers step past the end only after the last use.
@@ -200,6 +204,11 @@ unsafe fn accumulate<
                     false => T::Vector::<S>::load_ptr(s, b.add(j * lanes)),
                 },
             );
+            if !NARROW {
+                for j in 0..NV {
+                    T::Vector::<S>::prefetch(s, b.wrapping_offset(ahead).wrapping_add(j * lanes));
+                }
+            }
             for_each_row!(MR, |I| {
                 let a_i = T::Vector::<S>::splat(s, *a[I / ROW_GROUP].offset(in_group[I % ROW_GROUP]));
                 for j in 0..NV {
@@ -209,11 +218,24 @@ unsafe fn accumulate<
         }
         a = a.map(
             #[inline(always)]
-            |a| a.wrapping_offset(a_step),
+            |a| opaque(a.wrapping_offset(a_step)),
         );
         b = b.wrapping_offset(tile.b_row_stride);
     }
     acc
+}
+
+/// The same pointer, of which the compiler knows nothing: it would otherwise keep one for each row of a tile, more than
+/// there are registers, instead of one for [`ROW_GROUP`] of them.
+#[inline(always)]
+fn opaque<T>(mut pointer: *const T) -> *const T {
+    // SAFETY: it has no instruction, so it does nothing.
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    #[allow(clippy::pointers_in_nomem_asm_block, reason = "the memory is not touched")]
+    unsafe {
+        std::arch::asm!("/* {} */", inout(reg) pointer, options(pure, nomem, nostack, preserves_flags));
+    }
+    pointer
 }
 
 /// # Safety
@@ -227,14 +249,16 @@ unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const 
     let lanes = T::Vector::<S>::LANES;
     let alpha = T::Vector::<S>::splat(s, tile.alpha);
     let tail = T::Vector::<S>::tail(s, if NARROW { tile.cols } else { lanes });
+    // A product with 1 is exact: the usual call need not compute it.
+    let is_plain = tile.beta.is_none() && tile.alpha == T::from(1.0);
     for_each_row!(MR, |I| {
-        for j in 0..NV {
-            let product = product[I][j];
+        for (j, &product) in product[I].iter().enumerate() {
             // SAFETY: the caller promises that row i of C exists and is ours, whole or, where narrow, its first `cols`
             // lanes.
             unsafe {
                 let c = tile.c.offset(I as isize * tile.c_row_stride).add(j * lanes);
                 let value = match tile.beta {
+                    _ if is_plain => product,
                     None => alpha * product,
                     Some(beta) => {
                         let old = match NARROW {

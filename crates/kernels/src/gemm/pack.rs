@@ -24,6 +24,24 @@ pub(crate) fn a_row_stride<T>(k: usize) -> usize {
     (k.div_ceil(line) | 1) * line
 }
 
+/// A packed operand: panels of `nr` columns, each of all `k` rows, as [`pack_b`] leaves them.
+#[derive(Clone, Copy)]
+pub(crate) struct Panels<'a, T> {
+    pub(crate) memory: &'a [T],
+    pub(crate) nr: usize,
+    pub(crate) k: usize,
+    /// How many columns exist; the last panel is filled up.
+    pub(crate) cols: usize,
+}
+
+impl<T> Panels<'_, T> {
+    /// Columns from `from`, a multiple of `nr`, to `to`.
+    pub(crate) fn col_range(self, from: usize, to: usize) -> Self {
+        assert!(from.is_multiple_of(self.nr) && from <= to && to <= self.cols);
+        Panels { memory: &self.memory[from * self.k..to.next_multiple_of(self.nr) * self.k], cols: to - from, ..self }
+    }
+}
+
 /// Packs columns of `b` as panels of `nr` columns, one after the other, each row-major with a row of `nr`, the last
 /// one filled up with zeros. `out` holds exactly these panels.
 #[inline(always)]

@@ -1,7 +1,7 @@
 //! Buffers for packed panels, aligned to cache lines, one set for each thread and kept between calls: a call
 //! allocates only when it needs more than any before it on its thread.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -14,6 +14,10 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
+    const fn new() -> Self {
+        Scratch { lines: Vec::new() }
+    }
+
     /// `len` elements, aligned to a cache line, of unspecified value.
     pub(crate) fn elements<T: Pod>(&mut self, len: usize) -> &mut [T] {
         let lines = (len * size_of::<T>()).div_ceil(size_of::<Line>());
@@ -23,6 +27,15 @@ impl Scratch {
         // SAFETY: the lines hold at least `len` elements, are aligned to more than an element needs, initialised (to
         // 0, then by whoever used them before), and any bytes are a `T` by the contract of `Pod`.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), len) }
+    }
+}
+
+impl Scratch {
+    /// The first `len` elements, which [`elements`](Self::elements) gave before.
+    pub(crate) fn filled<T: Pod>(&self, len: usize) -> &[T] {
+        assert!(len * size_of::<T>() <= self.lines.len() * size_of::<Line>());
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), len) }
     }
 }
 
@@ -37,7 +50,6 @@ unsafe impl Pod for f32 {}
 unsafe impl Pod for f64 {}
 
 /// The buffers of one thread.
-#[derive(Default)]
 pub(crate) struct Buffers {
     /// A tile of A.
     pub(crate) a: Scratch,
@@ -47,16 +59,23 @@ pub(crate) struct Buffers {
     pub(crate) c: Scratch,
 }
 
+impl Buffers {
+    const fn new() -> Self {
+        Buffers { a: Scratch::new(), b: Scratch::new(), c: Scratch::new() }
+    }
+}
+
 thread_local! {
-    static BUFFERS: Cell<Buffers> = Cell::default();
+    static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers::new()) };
 }
 
 /// Runs `f` with this thread's buffers.
+///
+/// # Panics
+/// If `f` comes back here.
+#[inline]
 pub(crate) fn with_buffers<R>(f: impl FnOnce(&mut Buffers) -> R) -> R {
-    let mut buffers = BUFFERS.take();
-    let result = f(&mut buffers);
-    BUFFERS.set(buffers);
-    result
+    BUFFERS.with_borrow_mut(f)
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ impl Shape {
 
     /// Panics unless every element lies in a slice of `len` elements when element (0, 0) lies at `offset`.
     #[track_caller]
+    #[inline]
     fn check(self, len: usize, offset: usize) {
         if self.is_empty() {
             return;
@@ -154,6 +155,7 @@ impl<'a, T: Copy> MatRef<'a, T> {
 
     /// The same memory seen as the transpose.
     #[must_use]
+    #[inline]
     pub fn t(self) -> Self {
         MatRef { shape: self.shape.transposed(), ..self }
     }
@@ -175,6 +177,7 @@ impl<'a, T: Copy> MatRef<'a, T> {
     /// Unless `from <= to <= rows`.
     #[must_use]
     #[track_caller]
+    #[inline]
     pub fn row_range(self, from: usize, to: usize) -> Self {
         check_range(from, to, self.shape.rows);
         let ptr = self.ptr.wrapping_offset(from as isize * self.shape.row_stride);
@@ -187,6 +190,7 @@ impl<'a, T: Copy> MatRef<'a, T> {
     /// Unless `from <= to <= cols`.
     #[must_use]
     #[track_caller]
+    #[inline]
     pub fn col_range(self, from: usize, to: usize) -> Self {
         self.t().row_range(from, to).t()
     }
@@ -250,11 +254,13 @@ impl<'a, T: Copy> MatMut<'a, T> {
 
     /// The same memory seen as the transpose.
     #[must_use]
+    #[inline]
     pub fn t(self) -> Self {
         MatMut { shape: self.shape.transposed(), ..self }
     }
 
     /// The same view for a shorter time.
+    #[inline]
     pub fn reborrow(&mut self) -> MatMut<'_, T> {
         MatMut { ptr: self.ptr, shape: self.shape, memory: PhantomData }
     }
@@ -269,6 +275,7 @@ impl<'a, T: Copy> MatMut<'a, T> {
     /// # Panics
     /// If `at > rows`.
     #[track_caller]
+    #[inline]
     pub fn split_rows(self, at: usize) -> (Self, Self) {
         check_range(at, self.shape.rows, self.shape.rows);
         let below = self.ptr.wrapping_offset(at as isize * self.shape.row_stride);
@@ -284,9 +291,18 @@ impl<'a, T: Copy> MatMut<'a, T> {
     /// # Panics
     /// If `at > cols`.
     #[track_caller]
+    #[inline]
     pub fn split_cols(self, at: usize) -> (Self, Self) {
         let (left, right) = self.t().split_rows(at);
         (left.t(), right.t())
+    }
+
+    /// The same view once more.
+    ///
+    /// # Safety
+    /// - No element may be used through both, unless only to be read.
+    pub(crate) unsafe fn alias(&self) -> MatMut<'_, T> {
+        MatMut { ptr: self.ptr, shape: self.shape, memory: PhantomData }
     }
 
     pub(crate) fn as_mut_ptr(&mut self) -> *mut T {
@@ -295,6 +311,7 @@ impl<'a, T: Copy> MatMut<'a, T> {
 
     /// Rows `rows` and columns `cols`, for as long as the borrow.
     #[track_caller]
+    #[inline]
     pub(crate) fn part(&mut self, row: usize, col: usize, rows: usize, cols: usize) -> MatMut<'_, T> {
         self.reborrow().split_rows(row).1.split_rows(rows).0.split_cols(col).1.split_cols(cols).0
     }

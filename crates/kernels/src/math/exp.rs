@@ -6,7 +6,7 @@
 //! 3. Scaling by 2^n rounds once, so subnormal results and overflow come out as they should.
 
 use super::polynomial;
-use crate::simd::{Float32, MAGIC_F32};
+use crate::simd::{Float32, Int32, MAGIC_F32};
 
 /// `1 / ln 2`
 pub(crate) const LOG2_E: f32 = std::f32::consts::LOG2_E;
@@ -20,37 +20,85 @@ const P: [f32; 5] = [0.499_999_94, 0.166_665_21, 0.041_668_26, 0.008_368_672, 0.
 
 /// Below this the result is 0, above [`HIGHEST`] infinite.
 const LOWEST: f32 = -104.0;
-const HIGHEST: f32 = 89.0;
+pub(crate) const HIGHEST: f32 = 89.0;
+
+/// Where |x| is less, the result is a normal number.
+const TAME: f32 = 87.0;
 
 /// `e^x`. 0 for -infinity, infinity for infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn exp<V: Float32>(x: V) -> V {
+    if V::all(x.abs().lt(x.constant(TAME))) {
+        let (sum, _, r) = reduce(x);
+        // A normal number scaled to a normal number: n, which the low bits of the magic sum are, is added to its exponent.
+        return (of_rest(r).to_bits() + sum.to_bits().shift_left::<23>()).bits_to_float();
+    }
     // The constant first: where x is NaN, both choose x.
-    over_power(x.constant(HIGHEST).min(x.constant(LOWEST).max(x)), x.constant(0.0))
+    let (_, n, r) = reduce(x.constant(HIGHEST).min(x.constant(LOWEST).max(x)));
+    scale(of_rest(r), n)
 }
 
-/// `e^x` for x of at most 0, or NaN.
+/// `e^x / 2^p` for a whole p, |x| < 512 and a result of at most 2, rounded once.
 #[inline(always)]
-pub(crate) fn not_positive<V: Float32>(x: V) -> V {
-    over_power(x.constant(LOWEST).max(x), x.constant(0.0))
+pub(crate) fn over_power<V: Float32>(x: V, p: V) -> V {
+    let (_, n, r) = reduce(x);
+    scale(of_rest(r), n - p)
 }
 
-/// `e^x / 2^n` for a whole number n and |x| < 512 such that the result is between 2^-240 and 2^240.
+/// The same where the result is a normal number.
 #[inline(always)]
-pub(crate) fn over_power<V: Float32>(x: V, n: V) -> V {
+pub(crate) fn normal_over_power<V: Float32>(x: V, p: V) -> V {
+    let (sum, _, r) = reduce(x);
+    (of_rest(r).to_bits() + (sum - p).to_bits().shift_left::<23>()).bits_to_float()
+}
+
+/// `(1.5 2^23 + n, n, r)` with `x = n ln 2 + r`.
+#[inline(always)]
+fn reduce<V: Float32>(x: V) -> (V, V, V) {
     let magic = x.constant(MAGIC_F32);
-    let m = x.mul_add(x.constant(LOG2_E), magic) - magic;
-    let r = m.neg_mul_add(x.constant(LN2_LOW), m.neg_mul_add(x.constant(LN2_HIGH), x));
-    let one = x.constant(1.0);
-    polynomial(r, &P).mul_add(r, one).mul_add(r, one).scale_by_pow2(m - n)
+    let sum = x.mul_add(x.constant(LOG2_E), magic);
+    let n = sum - magic;
+    (sum, n, n.neg_mul_add(x.constant(LN2_LOW), n.neg_mul_add(x.constant(LN2_HIGH), x)))
 }
 
-/// `(m, q)` with `e^a = (1 + q) / 2^m`, m whole and 1 + q from √½ to √2, for |a| < 2^7. The error of q is relative to
-/// q, however small it is.
+/// `e 2^n` rounded once, for e from ½ to 2 and n from -150 to 128. Where the result is subnormal, it is rounded as the whole
+/// number that its bits are, as arithmetic with subnormal results takes some CPUs a hundred cycles.
 #[inline(always)]
-pub(crate) fn quotient<V: Float32>(a: V) -> (V, V) {
-    let magic = a.constant(MAGIC_F32);
-    let m = magic - a.mul_add(a.constant(LOG2_E), magic);
+fn scale<V: Float32>(e: V, n: V) -> V {
+    let (normal, implicit_bit) = (e.constant(-100.0), e.constant(8_388_608.0));
+    // In units of 2^-149; only right where n is small.
+    let units = e * (normal.min(n) + e.constant(149.0)).pow2();
+    let subnormal = units.lt(implicit_bit);
+    let bits = (units + implicit_bit).to_bits() - implicit_bit.to_bits();
+    let scaled = e.scale_by_pow2(V::select(subnormal, e.constant(0.0), n));
+    V::select(subnormal, bits.bits_to_float(), scaled)
+}
+
+/// `(t, r)` with `e^(ab) = t / 2^SHIFT e^r`, t a power of two and `|r| <= ln 2 / 2`, for |ab| < 2^7 and t a normal number:
+/// the low bits of the magic sum are an exponent. The product itself is not rounded.
+#[inline(always)]
+pub(crate) fn power_of_product<const SHIFT: i32, V: Float32>(a: V, b: V) -> (V, V) {
+    let magic = a.constant(MAGIC_F32 + (127 + SHIFT) as f32);
+    let sum = (a * b).mul_add(a.constant(LOG2_E), magic);
+    let m = magic - sum;
+    let r = m.mul_add(a.constant(LN2_LOW), a.mul_add(b, m * a.constant(LN2_HIGH)));
+    (sum.to_bits().shift_left::<23>().bits_to_float(), r)
+}
+
+/// `e^r` for `|r| <= ln 2 / 2`.
+#[inline(always)]
+pub(crate) fn of_rest<V: Float32>(r: V) -> V {
+    let one = r.constant(1.0);
+    polynomial(r, &P).mul_add(r, one).mul_add(r, one)
+}
+
+/// `(t, q)` with `e^a = 2^SHIFT (1 + q) / t`, t a power of two and 1 + q from √½ to √2, for |a| < 2^7 and t a normal
+/// number. The error of q is relative to q, however small it is.
+#[inline(always)]
+pub(crate) fn quotient<const SHIFT: i32, V: Float32>(a: V) -> (V, V) {
+    let magic = a.constant(MAGIC_F32 + (127 + SHIFT) as f32);
+    let sum = a.neg_mul_add(a.constant(LOG2_E), magic);
+    let m = sum - magic;
     let r = m.mul_add(a.constant(LN2_LOW), m.mul_add(a.constant(LN2_HIGH), a));
-    (m, polynomial(r, &P).mul_add(r * r, r))
+    (sum.to_bits().shift_left::<23>().bits_to_float(), polynomial(r, &P).mul_add(r * r, r))
 }

@@ -12,20 +12,25 @@ use crate::simd::Float32;
 
 /// Beyond this `exp(-a)` rounds to 0.
 const HIGHEST: f32 = 104.0;
+/// 2^64: with all of E + t as much larger, t is a normal number.
+pub(crate) const SHIFTED_ONE: f32 = 18_446_744_073_709_551_616.0;
 
 /// The logistic function. 0 for -infinity, 1 for infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn sigmoid<V: Float32>(x: V) -> V {
-    let (zero, one) = (x.constant(0.0), x.constant(1.0));
-    // The constant first: where x is NaN, the minimum chooses x.
-    let (m, q) = quotient(x.constant(HIGHEST).min(x.abs()));
-    let t = one.scale_by_pow2(m);
-    let u = one + t;
-    let d = u + q;
-    // The exact errors of both sums.
-    let d_low = (t - (u - one)) + (q - (d - u));
+    let below = of_negative(x.abs());
+    V::select(x.constant(0.0).lt(x), x.constant(1.0) - below, below)
+}
+
+/// `σ(-a)` for `a >= 0`.
+#[inline(always)]
+pub(crate) fn of_negative<V: Float32>(a: V) -> V {
+    let (one, shifted_one) = (a.constant(1.0), a.constant(SHIFTED_ONE));
+    // The constant first: where a is NaN, the minimum chooses a.
+    let (t, q) = quotient::<64, V>(a.constant(HIGHEST).min(a));
+    let d = q.mul_add(shifted_one, shifted_one + t);
+    let d_low = q.mul_add(shifted_one, (shifted_one - d) + t);
     let w = one / d;
     let remainder = w.neg_mul_add(d_low, w.neg_mul_add(d, one));
-    let left = w.mul_add(remainder, w).scale_by_pow2(m);
-    V::select(x.lt(zero), left, one - left)
+    w.mul_add(remainder, w) * t
 }

@@ -170,6 +170,7 @@ impl Float for F32x16 {
         fn is_nan(self) -> Self::Mask {
             (_mm256_cmp_ps::<_CMP_UNORD_Q>(self.0, self.0), _mm256_cmp_ps::<_CMP_UNORD_Q>(self.1, self.1))
         }
+        fn all(mask: Self::Mask) -> bool { _mm256_movemask_ps(_mm256_and_ps(mask.0, mask.1)) == 0xff }
         fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
             F32x16(_mm256_blendv_ps(no.0, yes.0, mask.0), _mm256_blendv_ps(no.1, yes.1, mask.1))
         }
@@ -213,6 +214,7 @@ impl Float32 for F32x16 {
     type Bits = I32x16;
     with_intrinsics! {
         fn to_bits(self) -> I32x16 { I32x16(_mm256_castps_si256(self.0), _mm256_castps_si256(self.1)) }
+        fn sqrt(self) -> Self { F32x16(_mm256_sqrt_ps(self.0), _mm256_sqrt_ps(self.1)) }
         fn widen(self) -> (F64x8, F64x8) { (widen_half(self.0), widen_half(self.1)) }
     }
 }
@@ -347,6 +349,7 @@ impl Float for F64x8 {
         fn is_nan(self) -> Self::Mask {
             (_mm256_cmp_pd::<_CMP_UNORD_Q>(self.0, self.0), _mm256_cmp_pd::<_CMP_UNORD_Q>(self.1, self.1))
         }
+        fn all(mask: Self::Mask) -> bool { _mm256_movemask_pd(_mm256_and_pd(mask.0, mask.1)) == 0xf }
         fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
             F64x8(_mm256_blendv_pd(no.0, yes.0, mask.0), _mm256_blendv_pd(no.1, yes.1, mask.1))
         }

@@ -172,6 +172,11 @@ macro_rules! float {
             }
 
             #[inline(always)]
+            fn all(mask: Self::Mask) -> bool {
+                mask.0.all() && mask.1.all()
+            }
+
+            #[inline(always)]
             fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
                 $vector(mask.0.bitselect(yes.0, no.0), mask.1.bitselect(yes.1, no.1))
             }
@@ -243,6 +248,11 @@ impl Float32 for F32x16 {
     fn to_bits(self) -> I32x16 {
         let bits = |half: f32x8| i32x8::new(half.to_array().map(|x| x.to_bits() as i32));
         I32x16(bits(self.0), bits(self.1))
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        F32x16(self.0.sqrt(), self.1.sqrt())
     }
 
     #[inline(always)]

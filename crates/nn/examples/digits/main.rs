@@ -11,11 +11,14 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use indicatif::HumanCount;
 use nn::data::{CsvOptions, Dataset, Scaler};
 use nn::file::{atomic_write, check_writable};
-use nn::{Activation, BatchSize, Loss, Model, Progress, TrainOptions, Trainer, checkpoint};
+use nn::{
+    Activation, Adagrad, Adam, BatchSize, Examples, Loss, Model, Optimizer, Progress, RmsProp, Sgd, TrainOptions,
+    Trainer, checkpoint,
+};
 
 use crate::loss_curve::LossCurve;
 use crate::progress::ProgressBar;
@@ -38,9 +41,12 @@ struct Args {
     /// Sizes of the hidden layers, separated by commas
     #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "128")]
     hidden: Vec<usize>,
-    /// The step along the gradient
-    #[arg(long, default_value_t = 0.1)]
-    learning_rate: f32,
+    /// How the weights follow from their gradients
+    #[arg(long, value_enum, default_value = "sgd")]
+    optimizer: OptimizerName,
+    /// The learning rate [default: 0.1 for sgd, 0.05 for momentum, else that of PyTorch]
+    #[arg(long)]
+    learning_rate: Option<f64>,
     /// Where the random numbers start: the split, the first weights, the order of the rows
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -57,6 +63,36 @@ struct Args {
     /// Where to write the weights [default: digits.safetensors in the target directory]
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+    /// A file to keep the state of the training in, written after each epoch
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// Go on from the checkpoint, with the same options; more epochs are fine
+    #[arg(long, requires = "checkpoint")]
+    resume: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum OptimizerName {
+    Sgd,
+    Momentum,
+    Adam,
+    Adamw,
+    Rmsprop,
+    Adagrad,
+}
+
+impl Args {
+    fn optimizer(&self) -> Optimizer {
+        let optimizer: Optimizer = match self.optimizer {
+            OptimizerName::Sgd => Optimizer::default(),
+            OptimizerName::Momentum => Sgd { learning_rate: 0.05, momentum: 0.9, ..Sgd::default() }.into(),
+            OptimizerName::Adam => Adam::default().into(),
+            OptimizerName::Adamw => Adam::adamw().into(),
+            OptimizerName::Rmsprop => RmsProp::default().into(),
+            OptimizerName::Adagrad => Adagrad::default().into(),
+        };
+        optimizer.with_learning_rate(self.learning_rate.unwrap_or(optimizer.learning_rate()))
+    }
 }
 
 fn main() -> ExitCode {
@@ -89,60 +125,66 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     for &size in &args.hidden {
         builder = builder.linear(size, Activation::Relu);
     }
-    let mut model = builder.linear(classes, Activation::Identity).build()?;
-    let trainer = Trainer::new(TrainOptions {
+    let model = builder.linear(classes, Activation::Identity).build()?;
+    let options = TrainOptions {
         batch_size: BatchSize::Rows(args.batch),
-        learning_rate: args.learning_rate,
+        optimizer: args.optimizer(),
         max_epochs: args.epochs,
         tol: None,
         seed: args.seed,
         threads: args.threads,
         ..TrainOptions::default()
-    })?;
-    let layers: String = model.layers().iter().map(|layer| format!("-{}", layer.outputs)).collect();
-    println!("model: {}{layers}, isa {}, threads {}", model.inputs(), model.kernels().isa(), trainer.pool().threads());
+    };
+    let mut trainer = Trainer::new(model, options)?;
+    let hidden: String = args.hidden.iter().map(|size| format!("-{size}")).collect();
+    let isa = trainer.model().kernels().isa();
+    println!("model: {}{hidden}-{classes}, isa {isa}, threads {}", training.cols(), trainer.pool().threads());
 
     // Faults that would otherwise show after the work is done.
     let svg = output(args.loss_curve.as_deref(), "digits-loss.svg")?;
     let weights = output(args.save.as_deref(), "digits.safetensors")?;
-    if svg == weights {
-        return Err(format!("{}: cannot hold both the loss curve and the weights", svg.display()).into());
+    args.checkpoint.as_deref().map_or(Ok(()), check_writable)?;
+    let files = [Some(&svg), Some(&weights), args.checkpoint.as_ref()];
+    if let Some(twice) = (1..3).find_map(|i| files[i].filter(|_| files[..i].contains(&files[i]))) {
+        return Err(format!("{}: cannot hold two of loss curve, weights and checkpoint", twice.display()).into());
     }
+    let evaluate = |model: &Model, data: &Dataset| model.evaluate(data.features(), data.targets());
     let mut curve = LossCurve::default();
-    let untrained = model.evaluate(training.features(), training.targets())?;
-    curve.push(untrained.loss, model.evaluate(test.features(), test.targets())?.loss);
+    curve.push(evaluate(trainer.model(), &training)?.loss, evaluate(trainer.model(), &test)?.loss);
+    if let (Some(path), true) = (&args.checkpoint, args.resume) {
+        trainer.resume(path)?;
+        println!("resumed: after epoch {}", trainer.position().epoch);
+    }
 
     let bar = ProgressBar::new(args.epochs);
-    let mut evaluation = Ok(());
-    let report = trainer.fit_observed(&mut model, training.features(), training.targets(), |model, progress| {
+    let mut saved = Ok(());
+    let report = trainer.fit_observed(&training, Some(Examples::from(&test)), |trainer, progress| {
         match progress {
             Progress::Batch(batch) => bar.batch(&batch),
-            Progress::Epoch(epoch) => match model.evaluate(test.features(), test.targets()) {
-                Ok(test) => {
-                    bar.epoch(&epoch);
-                    curve.push(epoch.loss, test.loss);
-                }
-                Err(error) => {
-                    evaluation = Err(error);
-                    return ControlFlow::Break(());
-                }
-            },
+            Progress::Epoch(epoch) => {
+                bar.epoch(&epoch);
+                saved = args.checkpoint.as_ref().map_or(Ok(()), |path| trainer.save(path));
+            }
         }
-        ControlFlow::Continue(())
+        if saved.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     bar.clear();
     let report = report?;
-    evaluation?;
+    saved?;
 
+    for epoch in &report.epochs {
+        curve.push(epoch.loss, epoch.validation.map_or(f64::NAN, |test| test.loss));
+    }
     if let Some(last) = report.epochs.last() {
         let (accuracy, speed) = (last.accuracy.unwrap_or(0.0), HumanCount(report.samples_per_second as u64));
         println!("trained: loss {:.4}, accuracy {accuracy:.4}, {speed} samples/s", last.loss);
     }
-    let test = model.evaluate(test.features(), test.targets())?;
+    let model = trainer.model();
+    let test = evaluate(model, &test)?;
     println!("test: loss {:.4}, accuracy {:.4}", test.loss, test.accuracy.unwrap_or(0.0));
 
-    checkpoint::save(&model, &weights)?;
-    println!("weights: {}, checksum {:016x}", weights.display(), checksum(&model));
+    checkpoint::save(model, &weights)?;
+    println!("weights: {}, checksum {:016x}", weights.display(), checksum(model));
     atomic_write(&svg, curve.to_svg()?.as_bytes())?;
     println!("loss curve: {}", svg.display());
     Ok(())

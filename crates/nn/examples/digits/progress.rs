@@ -20,7 +20,7 @@ impl ProgressBar {
         if self.bar.length() == Some(0) {
             self.bar.set_length((self.epochs * batch.batches) as u64);
         }
-        self.bar.inc(1);
+        self.bar.set_position(((batch.epoch - 1) * batch.batches + batch.batch) as u64);
     }
 
     pub(crate) fn epoch(&self, epoch: &EpochReport) {

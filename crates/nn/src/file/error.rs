@@ -179,11 +179,13 @@ pub enum Problem {
         /// The tensor.
         name: String,
     },
-    /// A tensor of another element type than `f32`.
-    #[error("tensor {name:?} has elements of type {found}, expected F32")]
+    /// A tensor of another element type.
+    #[error("tensor {name:?} has elements of type {found}, expected {expected}")]
     TensorType {
         /// The tensor.
         name: String,
+        /// The type that it should have.
+        expected: safetensors::Dtype,
         /// Its type.
         found: safetensors::Dtype,
     },
@@ -206,5 +208,43 @@ pub enum Problem {
         index: usize,
         /// Its value.
         value: f32,
+    },
+
+    /// The bytes are not those that were written.
+    #[error("the file is damaged: its checksum is {stored}, its bytes give {computed}")]
+    Checksum {
+        /// The CRC-32 in the file.
+        stored: String,
+        /// That of its bytes.
+        computed: String,
+    },
+    /// A checkpoint of another version of this crate.
+    #[error("a checkpoint of format {found:?}, this version reads format {expected:?}")]
+    CheckpointFormat {
+        /// The format that is read.
+        expected: &'static str,
+        /// The format of the file.
+        found: String,
+    },
+    /// A file of weights, where a training was to be gone on with.
+    #[error("there are weights only, not the state of a training")]
+    NoTraining,
+    /// The checkpoint is of another model, or of a training with other options.
+    #[error("the training was with {name} {found}, now it is {expected}")]
+    OtherSetting {
+        /// What differs.
+        name: &'static str,
+        /// What it is now.
+        expected: String,
+        /// What it was.
+        found: String,
+    },
+    /// A number in a checkpoint that is missing or cannot be.
+    #[error("{name} is {value:?}")]
+    CheckpointValue {
+        /// The number.
+        name: String,
+        /// What the file has for it.
+        value: String,
     },
 }

@@ -1,8 +1,11 @@
 //! Whatever a user feeds in: an error that says where, and a model as it was.
 
-use nn::{Activation, BatchSize, Error, Loss, Model, Targets, TrainOptions, Trainer};
+use nn::{
+    Activation, Adagrad, Adam, BatchSize, Clip, Decay, Error, Loss, Model, Optimizer, Plateau, RmsProp, Schedule, Sgd,
+    Targets, TrainOptions, Trainer,
+};
 
-use crate::bits;
+use crate::{bits, descent};
 
 fn model(loss: Loss, outputs: usize) -> Model {
     Model::builder(2).linear(3, Activation::Relu).linear(outputs, Activation::Identity).loss(loss).build().unwrap()
@@ -10,11 +13,13 @@ fn model(loss: Loss, outputs: usize) -> Model {
 
 /// The error of training and of evaluation, which must agree, where the model must not change.
 #[track_caller]
-fn refused(mut model: Model, x: &[f32], targets: Targets<'_>) -> Error {
+fn refused(model: Model, x: &[f32], targets: Targets<'_>) -> Error {
     let before = bits(&model);
-    let error = Trainer::new(TrainOptions::default()).unwrap().fit(&mut model, x, targets).unwrap_err();
-    assert_eq!(bits(&model), before, "{error}");
-    assert_eq!(model.evaluate(x, targets).unwrap_err().to_string(), error.to_string());
+    let mut trainer = Trainer::new(model, TrainOptions::default()).unwrap();
+    let error = trainer.fit((x, targets)).unwrap_err();
+    assert_eq!(trainer.step((x, targets)).unwrap_err().to_string(), error.to_string());
+    assert_eq!(bits(trainer.model()), before, "{error}");
+    assert_eq!(trainer.model().evaluate(x, targets).unwrap_err().to_string(), error.to_string());
     error
 }
 
@@ -71,17 +76,19 @@ fn labels_and_probabilities_out_of_range_name_their_row() {
     assert_says(&error, &["row 2", "label 3", "3 classes", "0 to 2"]);
     let error = refused(model(Loss::BceWithLogits, 1), &[1.0; 6], Targets::Labels(&[0, u32::MAX, 1]));
     assert_says(&error, &["row 1", "4294967295", "2 classes"]);
-    let error = refused(model(Loss::BceWithLogits, 2), &[1.0; 4], Targets::Values(&[0.0, 1.0, 0.5, 1.5]));
-    assert!(matches!(error, Error::TargetOutOfRange { row: 1, column: 1, value: 1.5 }));
-    assert_says(&error, &["1.5", "row 1, column 1", "between 0 and 1"]);
+    for loss in [Loss::BceWithLogits, Loss::SoftmaxCrossEntropy] {
+        let error = refused(model(loss, 2), &[1.0; 4], Targets::Values(&[0.0, 1.0, 0.5, 1.5]));
+        assert!(matches!(error, Error::TargetOutOfRange { row: 1, column: 1, value: 1.5 }));
+        assert_says(&error, &["1.5", "row 1, column 1", "between 0 and 1"]);
+    }
 }
 
 #[test]
 fn targets_of_the_wrong_kind_are_refused() {
     let error = refused(model(Loss::Mse, 1), &[1.0; 4], Targets::Labels(&[0, 1]));
     assert_says(&error, &["squared error", "values", "labels"]);
-    let error = refused(model(Loss::SoftmaxCrossEntropy, 2), &[1.0; 4], Targets::Values(&[0.0; 4]));
-    assert_says(&error, &["softmax cross-entropy", "labels", "values"]);
+    let error = refused(model(Loss::Huber { delta: 1.0 }, 1), &[1.0; 4], Targets::Labels(&[0, 1]));
+    assert_says(&error, &["Huber", "values", "labels"]);
     let error = refused(model(Loss::BceWithLogits, 2), &[1.0; 4], Targets::Labels(&[0, 1]));
     assert_says(&error, &["binary cross-entropy", "several outputs"]);
 }
@@ -108,9 +115,9 @@ fn divergence_names_epoch_batch_and_layer() {
     let targets = [1.0f32, -1.0, 2.0];
     let options = TrainOptions { batch_size: BatchSize::Rows(1), ..Default::default() };
 
-    let mut model = Model::builder(2).linear(1, Activation::Identity).linear(1, Activation::Identity).build().unwrap();
-    let trainer = Trainer::new(TrainOptions { learning_rate: 1e30, ..options }).unwrap();
-    let error = trainer.fit(&mut model, &x, &targets).unwrap_err();
+    let model = Model::builder(2).linear(1, Activation::Identity).linear(1, Activation::Identity).build().unwrap();
+    let mut trainer = Trainer::new(model, TrainOptions { optimizer: descent(1e30), ..options }).unwrap();
+    let error = trainer.fit((&x, &targets)).unwrap_err();
     let Error::NonFiniteLoss { epoch: 1, batch, layer: Some(layer), loss } = error else { panic!("{error}") };
     assert!(!loss.is_finite());
     assert!((2..=3).contains(&batch) && layer <= 1, "batch {batch}, layer {layer}");
@@ -120,7 +127,7 @@ fn divergence_names_epoch_batch_and_layer() {
     let mut model = Model::builder(2).linear(1, Activation::Identity).linear(1, Activation::Identity).build().unwrap();
     model.set_parameter("0.weight", &[1, 2], &[1e10, 1e10]).unwrap();
     model.set_parameter("1.weight", &[1, 1], &[1e38]).unwrap();
-    let error = Trainer::new(options).unwrap().fit(&mut model, &x, &targets).unwrap_err();
+    let error = Trainer::new(model, options).unwrap().fit((&x, &targets)).unwrap_err();
     assert!(matches!(error, Error::NonFiniteLoss { epoch: 1, batch: 1, layer: Some(1), .. }), "{error}");
 }
 
@@ -130,8 +137,8 @@ fn an_infinite_parameter_is_named_after_its_epoch() {
     let mut model = Model::builder(1).linear(1, Activation::Relu).linear(1, Activation::Identity).build().unwrap();
     model.set_parameter("0.weight", &[1, 1], &[1.0]).unwrap();
     model.set_parameter("2.weight", &[1, 1], &[1.0]).unwrap();
-    let options = TrainOptions { learning_rate: 1e30, max_epochs: 1, ..Default::default() };
-    let error = Trainer::new(options).unwrap().fit(&mut model, &[1e10], &[0.0f32][..]).unwrap_err();
+    let options = TrainOptions { optimizer: descent(1e30), max_epochs: 1, ..Default::default() };
+    let error = Trainer::new(model, options).unwrap().fit((&[1e10], &[0.0f32][..])).unwrap_err();
     let Error::NonFiniteParameter { parameter, epoch: 1, .. } = &error else { panic!("{error}") };
     assert_eq!(parameter, "0.weight");
     assert_says(&error, &["0.weight", "-inf", "epoch 1"]);
@@ -140,7 +147,7 @@ fn an_infinite_parameter_is_named_after_its_epoch() {
 #[test]
 fn hyper_parameters_out_of_range_say_what_is_allowed() {
     let refused = |options: TrainOptions, name: &str, value: &str| {
-        let error = Trainer::new(options).unwrap_err();
+        let error = Trainer::new(model(Loss::Mse, 1), options).unwrap_err();
         assert!(matches!(error, Error::InvalidHyperParameter { .. }), "{error}");
         assert_says(&error, &[name, value, "it must be"]);
     };
@@ -149,12 +156,57 @@ fn hyper_parameters_out_of_range_say_what_is_allowed() {
     refused(TrainOptions { max_epochs: 0, ..default() }, "max_epochs", "0");
     refused(TrainOptions { n_iter_no_change: 0, ..default() }, "n_iter_no_change", "0");
     refused(TrainOptions { threads: usize::MAX, ..default() }, "threads", &usize::MAX.to_string());
-    for value in [0.0, -0.1, f32::NAN, f32::INFINITY] {
-        refused(TrainOptions { learning_rate: value, ..default() }, "learning_rate", &value.to_string());
+    for value in [0.0, -0.1, 1e-60, 1e39, f64::NAN, f64::INFINITY] {
+        refused(TrainOptions { optimizer: descent(value), ..default() }, "learning_rate", &value.to_string());
     }
-    for value in [-0.1, f32::NAN, f32::INFINITY] {
-        refused(TrainOptions { weight_decay: value, ..default() }, "weight_decay", &value.to_string());
-        refused(TrainOptions { tol: Some(f64::from(value)), ..default() }, "tol", &f64::from(value).to_string());
+    for value in [-0.1, f64::NAN, f64::INFINITY] {
+        refused(TrainOptions { tol: Some(value), ..default() }, "tol", &value.to_string());
+    }
+    for value in [-0.1, 1.0, f64::NAN] {
+        let options = TrainOptions { validation_fraction: value, ..default() };
+        refused(options, "validation_fraction", &value.to_string());
+    }
+}
+
+#[test]
+fn hyper_parameters_of_optimisers_out_of_range_say_what_is_allowed() {
+    let (sgd, adam) = (Sgd::default, Adam::default);
+    for (optimizer, name, value) in [
+        (Sgd { weight_decay: -0.1, ..sgd() }.into(), "weight_decay", "-0.1"),
+        (Sgd { momentum: 1.0, ..sgd() }.into(), "momentum", "1"),
+        (Sgd { nesterov: true, ..sgd() }.into(), "nesterov", "true"),
+        (Adam { beta1: 1.0, ..adam() }.into(), "beta1", "1"),
+        (Adam { beta2: -0.5, ..adam() }.into(), "beta2", "-0.5"),
+        (Adam { epsilon: 0.0, ..adam() }.into(), "epsilon", "0"),
+        (Adam { weight_decay: f64::NAN, ..adam() }.into(), "weight_decay", "NaN"),
+        (RmsProp { alpha: 1.5, ..RmsProp::default() }.into(), "alpha", "1.5"),
+        (RmsProp { momentum: -1.0, ..RmsProp::default() }.into(), "momentum", "-1"),
+        (RmsProp { epsilon: f64::INFINITY, ..RmsProp::default() }.into(), "epsilon", "inf"),
+        (Adagrad { learning_rate_decay: -2.0, ..Adagrad::default() }.into(), "learning_rate_decay", "-2"),
+        (Adagrad { initial_accumulator: -3.0, ..Adagrad::default() }.into(), "initial_accumulator", "-3"),
+    ] {
+        let optimizer: Optimizer = optimizer;
+        let options = TrainOptions { optimizer, ..TrainOptions::default() };
+        assert_says(&Trainer::new(model(Loss::Mse, 1), options).unwrap_err(), &[name, value, "it must be"]);
+    }
+    for decay in [
+        Decay::Step { every: 0, factor: 0.5 },
+        Decay::Step { every: 1, factor: 0.0 },
+        Decay::Exponential { factor: 1.5 },
+        Decay::Cosine { over: 0, last: 0.0 },
+        Decay::Cosine { over: 1, last: -0.5 },
+        Decay::InverseScaling { power: f64::NAN },
+        Decay::Plateau(Plateau { factor: 0.0, ..Plateau::default() }),
+        Decay::Plateau(Plateau { threshold: -0.5, ..Plateau::default() }),
+        Decay::Plateau(Plateau { minimum: 2.0, ..Plateau::default() }),
+    ] {
+        let options = TrainOptions { schedule: Schedule { decay, ..Schedule::default() }, ..TrainOptions::default() };
+        let error = Trainer::new(model(Loss::Mse, 1), options).unwrap_err();
+        assert!(matches!(error, Error::InvalidHyperParameter { .. }), "{decay:?}: {error}");
+    }
+    for clip in [Clip::Norm(0.0), Clip::Value(-1.0), Clip::Norm(f64::NAN)] {
+        let options = TrainOptions { clip: Some(clip), ..TrainOptions::default() };
+        assert_says(&Trainer::new(model(Loss::Mse, 1), options).unwrap_err(), &["limit of clipping", "above 0"]);
     }
 }
 

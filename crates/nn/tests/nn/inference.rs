@@ -1,6 +1,6 @@
 //! Predictions, probabilities, classes, loss and accuracy.
 
-use nn::{Activation, Error, KernelSet, Loss, Model};
+use nn::{Activation, Error, KernelSet, Layer, Loss, Model};
 
 use crate::{labels, uniform};
 
@@ -21,14 +21,18 @@ fn classifier(loss: Loss, outputs: usize) -> Model {
 fn logits(model: &Model, x: &[f32]) -> Vec<f64> {
     let mut values: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
     let parameters: Vec<Vec<f64>> = model.parameters().map(|p| p.values().map(f64::from).collect()).collect();
-    for (layer, pair) in model.layers().iter().zip(parameters.chunks(2)) {
-        let product = |row: &[f64], j: usize| -> f64 {
-            row.iter().zip(&pair[0][j * layer.inputs..]).map(|(x, w)| x * w).sum::<f64>() + pair[1][j]
-        };
-        let outputs = values.chunks(layer.inputs).flat_map(|row| (0..layer.outputs).map(move |j| product(row, j)));
-        values = match layer.activation {
-            Activation::Tanh => outputs.map(f64::tanh).collect(),
-            _ => outputs.collect(),
+    let mut pairs = parameters.chunks(2);
+    for layer in model.layers() {
+        values = match layer {
+            Layer::Linear(layer) => {
+                let pair = pairs.next().unwrap();
+                let product = |row: &[f64], j: usize| -> f64 {
+                    row.iter().zip(&pair[0][j * layer.inputs..]).map(|(x, w)| x * w).sum::<f64>() + pair[1][j]
+                };
+                values.chunks(layer.inputs).flat_map(|row| (0..layer.outputs).map(move |j| product(row, j))).collect()
+            }
+            Layer::Activation(Activation::Tanh) => values.into_iter().map(f64::tanh).collect(),
+            other => panic!("{other:?}"),
         };
     }
     values

@@ -1,8 +1,12 @@
 //! The behaviour of `nn` as its users see it.
 
+mod checkpoints;
 mod errors;
 mod gradients;
 mod inference;
+mod kills;
+mod layers;
+mod optimisers;
 mod reproducible;
 mod training;
 
@@ -18,6 +22,19 @@ fn uniform(seed: u64, len: usize) -> Vec<f32> {
 fn labels(seed: u64, len: usize, classes: u32) -> Vec<u32> {
     let mut stream = Stream::new(seed, Purpose::Split, 1);
     (0..len).map(|_| stream.below(u64::from(classes)) as u32).collect()
+}
+
+/// Trains `model` with a new trainer.
+fn fit(model: &mut nn::Model, x: &[f32], targets: nn::Targets<'_>, options: nn::TrainOptions) -> nn::TrainReport {
+    let mut trainer = nn::Trainer::new(model.clone(), options).unwrap();
+    let report = trainer.fit((x, targets)).unwrap();
+    *model = trainer.into_model();
+    report
+}
+
+/// Plain gradient descent.
+fn descent(learning_rate: f64) -> nn::Optimizer {
+    nn::Optimizer::default().with_learning_rate(learning_rate)
 }
 
 /// The bits of every parameter.

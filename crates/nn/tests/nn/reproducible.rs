@@ -1,8 +1,8 @@
 //! The same bits for any number of threads and every instruction set.
 
-use nn::{Activation, BatchSize, EpochReport, KernelSet, Loss, Model, ThreadPool, TrainOptions, Trainer};
+use nn::{Activation, BatchSize, EpochReport, KernelSet, Loss, Model, Sgd, ThreadPool, TrainOptions, Trainer};
 
-use crate::{bits, labels, uniform};
+use crate::{bits, fit, labels, uniform};
 
 /// 300 rows leave a batch of 44.
 const INPUTS: usize = 100;
@@ -10,7 +10,7 @@ const ROWS: usize = 300;
 
 /// The weights after 102 updates, and every epoch's loss and accuracy.
 fn train(kernels: &'static KernelSet, threads: usize) -> (Vec<u32>, Vec<(u64, Option<u64>)>) {
-    let mut model = Model::builder(INPUTS)
+    let model = Model::builder(INPUTS)
         .linear(96, Activation::Relu)
         .linear(96, Activation::Tanh)
         .linear(10, Activation::Identity)
@@ -21,18 +21,18 @@ fn train(kernels: &'static KernelSet, threads: usize) -> (Vec<u32>, Vec<(u64, Op
         .unwrap();
     let options = TrainOptions {
         batch_size: BatchSize::Rows(128),
-        learning_rate: 0.05,
-        weight_decay: 1e-3,
+        optimizer: Sgd { learning_rate: 0.05, weight_decay: 1e-3, ..Sgd::default() }.into(),
         max_epochs: 34,
         tol: None,
         seed: 7,
         ..TrainOptions::default()
     };
     // Small as the products are, all threads shall work.
-    let trainer = Trainer::with_pool(options, ThreadPool::with_work_per_thread(threads, 1).unwrap()).unwrap();
-    let report = trainer.fit(&mut model, &uniform(1, ROWS * INPUTS), &labels(2, ROWS, 10)).unwrap();
+    let pool = ThreadPool::with_work_per_thread(threads, 1).unwrap();
+    let mut trainer = Trainer::with_pool(model, options, pool).unwrap();
+    let report = trainer.fit((&uniform(1, ROWS * INPUTS), &labels(2, ROWS, 10))).unwrap();
     let judged = |epoch: &EpochReport| (epoch.loss.to_bits(), epoch.accuracy.map(f64::to_bits));
-    (bits(&model), report.epochs.iter().map(judged).collect())
+    (bits(trainer.model()), report.epochs.iter().map(judged).collect())
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn seeds_decide_weights_and_order() {
         model = model.loss(Loss::SoftmaxCrossEntropy).seed(model_seed);
         let mut model = model.build().unwrap();
         let options = TrainOptions { max_epochs: 2, seed: order_seed, shuffle, ..TrainOptions::default() };
-        Trainer::new(options).unwrap().fit(&mut model, &x, &labels).unwrap();
+        fit(&mut model, &x, (&labels).into(), options);
         bits(&model)
     };
     assert_eq!(train(1, 1, true), train(1, 1, true));

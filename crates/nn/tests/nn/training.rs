@@ -2,16 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use nn::{Activation, BatchSize, KernelSet, Loss, Model, Progress, StopReason, TrainOptions, Trainer};
+use nn::{Activation, BatchSize, KernelSet, Loss, Model, Progress, Sgd, StopReason, TrainOptions, Trainer};
 
-use crate::{bits, labels, uniform};
+use crate::{bits, descent, fit, labels, uniform};
 
 const XOR: [f32; 8] = [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0];
 const XOR_LABELS: [u32; 4] = [0, 1, 1, 0];
-
-fn fit(model: &mut Model, x: &[f32], targets: nn::Targets<'_>, options: TrainOptions) -> nn::TrainReport {
-    Trainer::new(options).unwrap().fit(model, x, targets).unwrap()
-}
 
 #[test]
 fn xor_is_learned_with_every_batch_size_and_classification_loss() {
@@ -25,8 +21,13 @@ fn xor_is_learned_with_every_batch_size_and_classification_loss() {
                     .kernels(kernels)
                     .build()
                     .unwrap();
-                let options =
-                    TrainOptions { batch_size, learning_rate: 0.2, max_epochs: 1000, tol: None, ..Default::default() };
+                let options = TrainOptions {
+                    batch_size,
+                    optimizer: descent(0.2),
+                    max_epochs: 1000,
+                    tol: None,
+                    ..Default::default()
+                };
                 let report = fit(&mut model, &XOR, XOR_LABELS[..].into(), options);
                 let case = format!("{}: {loss}, {batch_size:?}", kernels.isa());
                 assert_eq!(model.predict_classes(&XOR).unwrap(), XOR_LABELS, "{case}");
@@ -59,7 +60,7 @@ fn one_update_is_the_mean_gradient_of_its_batch() {
         let mut model = Model::logistic_regression(2).unwrap();
         model.set_parameter("0.weight", &[1, 2], &[0.0, 0.0]).unwrap();
         let options =
-            TrainOptions { batch_size, learning_rate: 0.25, max_epochs: 1, shuffle: false, ..Default::default() };
+            TrainOptions { batch_size, optimizer: descent(0.25), max_epochs: 1, shuffle: false, ..Default::default() };
         let report = fit(&mut model, &x, [1, 0, 1][..].into(), options);
         let parameters: Vec<f32> = model.parameters().flat_map(|parameter| parameter.values()).collect();
         (parameters, report.epochs[0].loss)
@@ -88,7 +89,8 @@ fn weight_decay_shrinks_what_the_gradient_leaves() {
     let train = |weight_decay| {
         let mut model = Model::builder(2).linear(1, Activation::Identity).build().unwrap();
         model.set_parameter("0.weight", &[1, 2], &[1.0, -2.0]).unwrap();
-        let options = TrainOptions { weight_decay, learning_rate: 0.5, max_epochs: 1, ..Default::default() };
+        let optimizer = Sgd { learning_rate: 0.5, weight_decay, ..Sgd::default() }.into();
+        let options = TrainOptions { optimizer, max_epochs: 1, ..Default::default() };
         // The output is the target, so the gradient is 0.
         fit(&mut model, &[1.0, 1.0], [-1.0f32][..].into(), options);
         model.parameters().next().unwrap().values().collect::<Vec<_>>()
@@ -108,17 +110,18 @@ fn the_batch_size_sets_the_number_of_updates() {
         (BatchSize::Rows(usize::MAX), 1),
         (BatchSize::All, 1),
     ] {
-        let mut model = Model::builder(3).linear(1, Activation::Identity).build().unwrap();
-        let trainer = Trainer::new(TrainOptions { batch_size, max_epochs: 2, ..Default::default() }).unwrap();
+        let model = Model::builder(3).linear(1, Activation::Identity).build().unwrap();
+        let mut trainer =
+            Trainer::new(model, TrainOptions { batch_size, max_epochs: 2, ..Default::default() }).unwrap();
         let mut seen = Vec::new();
-        let observer = |_: &Model, progress| {
+        let observer = |_: &Trainer, progress| {
             if let Progress::Batch(batch) = progress {
                 assert!(batch.loss.is_finite());
                 seen.push((batch.epoch, batch.batch, batch.batches));
             }
             ControlFlow::Continue(())
         };
-        trainer.fit_observed(&mut model, &x, &targets, observer).unwrap();
+        trainer.fit_observed((&x, &targets), None, observer).unwrap();
         let all: Vec<_> = (1..=2).flat_map(|epoch| (1..=expected).map(move |batch| (epoch, batch, expected))).collect();
         assert_eq!(seen, all, "{batch_size:?}");
     }
@@ -162,15 +165,16 @@ fn a_logistic_regression_stops_when_it_has_converged() {
 #[test]
 fn the_observer_can_stop_after_an_epoch_and_within_one() {
     let (x, targets) = (uniform(1, 10 * 3), uniform(2, 10));
-    let trainer = Trainer::new(TrainOptions { batch_size: BatchSize::Rows(2), ..Default::default() }).unwrap();
+    let options = TrainOptions { batch_size: BatchSize::Rows(2), ..Default::default() };
     let train = |stop: fn(Progress) -> bool| {
-        let mut model = Model::builder(3).linear(1, Activation::Identity).build().unwrap();
+        let model = Model::builder(3).linear(1, Activation::Identity).build().unwrap();
+        let mut trainer = Trainer::new(model, options).unwrap();
         let mut updates = 0;
-        let observer = |_: &Model, progress| {
+        let observer = |_: &Trainer, progress| {
             updates += usize::from(matches!(progress, Progress::Batch(_)));
             if stop(progress) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let report = trainer.fit_observed(&mut model, &x, &targets, observer).unwrap();
+        let report = trainer.fit_observed((&x, &targets), None, observer).unwrap();
         assert_eq!(report.stop, StopReason::Stopped);
         (report.epochs.len(), updates)
     };
@@ -179,4 +183,60 @@ fn the_observer_can_stop_after_an_epoch_and_within_one() {
         train(|progress| matches!(progress, Progress::Batch(batch) if (batch.epoch, batch.batch) == (2, 3))),
         (1, 8)
     );
+}
+
+/// Where nobody watches, a logistic regression learns from one example after the other by one kernel.
+#[test]
+fn one_by_one_a_logistic_regression_takes_the_same_steps_watched_or_not() {
+    let (rows, inputs) = (150, 21);
+    let (x, labels) = (uniform(1, rows * inputs), labels(2, rows, 2));
+    for shuffle in [true, false] {
+        for (bias, weight_decay) in [(true, 0.0), (false, 0.1)] {
+            let options = TrainOptions {
+                batch_size: BatchSize::Rows(1),
+                optimizer: Sgd { learning_rate: 0.05, weight_decay, ..Sgd::default() }.into(),
+                max_epochs: 3,
+                shuffle,
+                ..Default::default()
+            };
+            let builder = || match bias {
+                true => Model::builder(inputs).linear(1, Activation::Identity),
+                false => Model::builder(inputs).linear_without_bias(1, Activation::Identity),
+            };
+            let trainer = || Trainer::new(builder().loss(Loss::BceWithLogits).build().unwrap(), options).unwrap();
+            let (mut watched, mut alone, mut stopped) = (trainer(), trainer(), trainer());
+            let expected = watched.fit_observed((&x, &labels), None, |_, _| ControlFlow::Continue(())).unwrap();
+            let reports = |report: &nn::TrainReport| -> Vec<(u64, Option<f64>)> {
+                report.epochs.iter().map(|epoch| (epoch.loss.to_bits(), epoch.accuracy)).collect()
+            };
+            let report = alone.fit((&x, &labels)).unwrap();
+            assert_eq!(bits(alone.model()), bits(watched.model()), "bias {bias}, shuffle {shuffle}");
+            assert_eq!(reports(&report), reports(&expected), "bias {bias}, shuffle {shuffle}");
+            assert_eq!(alone.position(), watched.position());
+
+            // Watched up to the middle of an epoch, then alone.
+            let until = |_: &Trainer, progress| match progress {
+                Progress::Batch(batch) if (batch.epoch, batch.batch) == (2, 77) => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            };
+            stopped.fit_observed((&x, &labels), None, until).unwrap();
+            let report = stopped.fit((&x, &labels)).unwrap();
+            assert_eq!(bits(stopped.model()), bits(watched.model()), "bias {bias}, shuffle {shuffle}");
+            assert_eq!(reports(&report), reports(&expected), "bias {bias}, shuffle {shuffle}");
+        }
+    }
+}
+
+#[test]
+fn one_by_one_a_divergence_is_found_at_the_same_example() {
+    let x: Vec<f32> = uniform(1, 40).iter().map(|x| 1e30 * x).collect();
+    let labels = labels(2, 20, 2);
+    let options =
+        TrainOptions { batch_size: BatchSize::Rows(1), optimizer: descent(1e30), shuffle: false, ..Default::default() };
+    let trainer = || Trainer::new(Model::logistic_regression(2).unwrap(), options).unwrap();
+    let (mut watched, mut alone) = (trainer(), trainer());
+    let expected = watched.fit_observed((&x, &labels), None, |_, _| ControlFlow::Continue(())).unwrap_err().to_string();
+    assert_eq!(alone.fit((&x, &labels)).unwrap_err().to_string(), expected);
+    assert!(expected.contains("epoch 1, batch 3"), "{expected}");
+    assert_eq!(bits(alone.model()), bits(watched.model()));
 }

@@ -1,0 +1,32 @@
+//! `x / 2 (1 + tanh u) = x σ(2u)` with `u = √(2/π) (x + 0.044715 x³)`: the approximation of GELU by Hendrycks and Gimpel,
+//! "Gaussian Error Linear Units", 2016.
+
+use super::sigmoid;
+use super::silu::{gated, gated_derivative};
+use crate::simd::Float32;
+
+/// `2 √(2/π)` and `0.044715` times that.
+const LINEAR: f32 = 1.595_769_2;
+const CUBIC: f32 = 0.071_354_814;
+/// Beyond this the result rounds to x or to 0.
+const HIGHEST: f32 = 10.8;
+
+/// `x σ(2u)`. ±0 for ±0, -0 for -infinity, infinity for infinity, NaN for NaN.
+#[inline(always)]
+pub(crate) fn gelu_tanh<V: Float32>(x: V) -> V {
+    // The constant first: where x is NaN, the minimum chooses x.
+    let a = x.constant(HIGHEST).min(x.abs());
+    let v = a * (a * a).mul_add(x.constant(CUBIC), x.constant(LINEAR));
+    gated(x, a, v)
+}
+
+/// `σ(v) + x σ(v) σ(-v) v'` with `v = 2u`, the derivative.
+#[inline(always)]
+pub(crate) fn derivative<V: Float32>(x: V) -> V {
+    // The constants first: where x is NaN, both choose x.
+    let x = x.constant(HIGHEST).min(x.constant(-HIGHEST).max(x));
+    let (square, linear) = (x * x, x.constant(LINEAR));
+    let v = x * square.mul_add(x.constant(CUBIC), linear);
+    let d_v = square.mul_add(x.constant(3.0 * CUBIC), linear);
+    gated_derivative(x, sigmoid::of_negative(v.abs()), d_v)
+}

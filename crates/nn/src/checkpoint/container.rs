@@ -1,0 +1,97 @@
+//! The file format: safetensors, with one entry in its metadata.
+//!
+//! The entry is lines of a key, a space and a value. The first is the CRC-32 of the whole file with zeros in the place of its
+//! own eight digits: it finds every change of up to 32 neighbouring bits, and all but one in 2^32 of the others. It lies at the
+//! same byte in all files, so a change there cannot hide it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+
+use crate::file::Problem;
+
+const KEY: &str = "nn";
+const OPENING: &str = r#"{"__metadata__":{"nn":"crc32 "#;
+const MARKER: &str = "crc32 ";
+const DIGITS: usize = 8;
+/// Where the digits are: behind the length of the header.
+const PLACE: usize = size_of::<u64>() + OPENING.len();
+const FORMAT: &str = "1";
+
+/// A tensor to be written.
+pub(super) struct Tensor {
+    pub(super) name: String,
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Keys have no spaces and values no line breaks.
+pub(super) fn serialize(tensors: &[Tensor], lines: &[(&str, String)]) -> Result<Vec<u8>, Problem> {
+    let mut text = format!("{MARKER}{}\nformat {FORMAT}\n", "0".repeat(DIGITS));
+    lines.iter().for_each(|(key, value)| text.push_str(&format!("{key} {value}\n")));
+    let views = tensors
+        .iter()
+        .map(|tensor| Ok((&tensor.name, TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes)?)));
+    let views = views.collect::<Result<Vec<_>, Problem>>()?;
+    let mut bytes = safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), text)])))?;
+    seal(&mut bytes);
+    Ok(bytes)
+}
+
+/// Puts the checksum in its place.
+pub(super) fn seal(bytes: &mut [u8]) {
+    let digits = digits(bytes);
+    bytes[PLACE..PLACE + DIGITS].copy_from_slice(digits.as_bytes());
+}
+
+/// The checksum of a file, whatever it has in the place of the digits.
+fn digits(bytes: &[u8]) -> String {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&bytes[..PLACE]);
+    hasher.update(&[b'0'; DIGITS]);
+    hasher.update(&bytes[PLACE + DIGITS..]);
+    format!("{:08x}", hasher.finalize())
+}
+
+/// A file that was read.
+pub(super) struct Container<'a> {
+    pub(super) tensors: SafeTensors<'a>,
+    /// None where the file was written by others.
+    pub(super) lines: Option<BTreeMap<String, String>>,
+}
+
+impl<'a> Container<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Problem> {
+        let tensors = SafeTensors::deserialize(bytes)?;
+        let (_, header) = SafeTensors::read_metadata(bytes)?;
+        let lines = header.metadata().as_ref().map_or(Ok(None), |metadata| lines(bytes, metadata))?;
+        Ok(Container { tensors, lines })
+    }
+
+    /// The value of a key, if the file is of a training.
+    pub(super) fn value(&self, key: &str) -> Option<&str> {
+        self.lines.as_ref()?.get(key).map(String::as_str)
+    }
+}
+
+fn lines(bytes: &[u8], metadata: &HashMap<String, String>) -> Result<Option<BTreeMap<String, String>>, Problem> {
+    // Either is a sign of our own files, as a change may have hit the other.
+    if !metadata.contains_key(KEY) && metadata.values().all(|value| !value.starts_with(MARKER)) {
+        return Ok(None);
+    }
+    let in_place = bytes[size_of::<u64>()..].starts_with(OPENING.as_bytes());
+    let stored = bytes.get(PLACE..PLACE + DIGITS).filter(|_| in_place).unwrap_or_default();
+    let computed = if in_place { digits(bytes) } else { String::new() };
+    if stored.is_empty() || stored != computed.as_bytes() {
+        let stored = String::from_utf8_lossy(stored).into_owned();
+        return Err(Problem::Checksum { stored, computed });
+    }
+    let text = metadata.get(KEY).map_or("", String::as_str);
+    let lines = text.lines().filter_map(|line| line.split_once(' '));
+    let lines: BTreeMap<_, _> = lines.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    match lines.get("format") {
+        Some(format) if format == FORMAT => Ok(Some(lines)),
+        found => Err(Problem::CheckpointFormat { expected: FORMAT, found: found.cloned().unwrap_or_default() }),
+    }
+}

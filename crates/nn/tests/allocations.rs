@@ -1,0 +1,119 @@
+//! After a trainer has planned its memory, its steps allocate none; nor do predictions with a `Predictor`. One test alone, as
+//! the count is of the whole process.
+
+use std::alloc::System;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use kernels::ThreadPool;
+use nn::random::{Purpose, Stream};
+use nn::{
+    Activation, Adagrad, Adam, BatchNorm, BatchSize, LayerNorm, Loss, Model, ModelBuilder, Optimizer, Predictor,
+    Progress, RmsProp, Sgd, Targets, TrainOptions, Trainer,
+};
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const ROWS: usize = 200;
+const INPUTS: usize = 40;
+const CLASSES: usize = 5;
+const EPOCHS: usize = 8;
+
+/// How often memory was asked for so far, by any thread.
+fn allocations() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.allocations + stats.reallocations
+}
+
+fn uniform(seed: u64, len: usize) -> Vec<f32> {
+    let mut stream = Stream::new(seed, Purpose::Split, 0);
+    (0..len).map(|_| 2.0 * stream.uniform() - 1.0).collect()
+}
+
+type Append = fn(ModelBuilder) -> ModelBuilder;
+
+const MODELS: [(&str, Append); 4] = [
+    ("softmax regression", |b| b),
+    ("two hidden layers", |b| b.linear(64, Activation::Relu).linear(32, Activation::Tanh)),
+    ("batch norm and dropout", |b| {
+        b.linear_without_bias(48, Activation::Identity)
+            .batch_norm(BatchNorm::default())
+            .activation(Activation::Gelu)
+            .dropout(0.2)
+    }),
+    ("layer norm", |b| b.layer_norm(LayerNorm::default()).linear(32, Activation::Silu)),
+];
+
+#[test]
+fn steps_and_predictions_allocate_nothing() {
+    let x = uniform(1, ROWS * INPUTS);
+    let labels: Vec<u32> = (0..ROWS).map(|row| (row % CLASSES) as u32).collect();
+    let weights: Vec<f32> = uniform(2, ROWS).iter().map(|w| w.abs() + 0.1).collect();
+    let optimizers: [Optimizer; 6] = [
+        Sgd { learning_rate: 0.01, ..Sgd::default() }.into(),
+        Sgd { momentum: 0.9, nesterov: true, ..Sgd::default() }.into(),
+        Adam::default().into(),
+        Adam::adamw().into(),
+        RmsProp::default().into(),
+        Adagrad::default().into(),
+    ];
+    // Small as the products are, all threads shall work. Both pools live to the end, as threads that start or end may
+    // allocate at any time.
+    let pools = [1, 2].map(|threads| Arc::new(ThreadPool::with_work_per_thread(threads, 1).unwrap()));
+    for pool in &pools {
+        let threads = pool.threads();
+        for (name, append) in MODELS {
+            for optimizer in optimizers {
+                for batch in [7, 64] {
+                    let case = format!("{name}, {optimizer:?}, batches of {batch}, {threads} threads");
+                    let model = append(Model::builder(INPUTS))
+                        .linear(CLASSES, Activation::Identity)
+                        .loss(Loss::SoftmaxCrossEntropy)
+                        .build()
+                        .unwrap();
+                    let options = TrainOptions {
+                        optimizer,
+                        batch_size: BatchSize::Rows(batch),
+                        max_epochs: EPOCHS,
+                        tol: None,
+                        ..TrainOptions::default()
+                    };
+                    let mut trainer = Trainer::with_pool(model, options, Arc::clone(pool)).unwrap();
+                    let targets = Targets::Labels(&labels).weighted(&weights);
+                    // The first epoch fills what threads keep for themselves.
+                    let (mut start, mut end, mut steps) = (0, 0, 0);
+                    let report = trainer.fit_observed((&x, targets), None, |_, progress| {
+                        match progress {
+                            Progress::Batch(report) if report.epoch > 1 && report.batch == 1 && steps == 0 => {
+                                (start, steps) = (allocations(), 1);
+                            }
+                            Progress::Batch(report) if report.epoch == EPOCHS && report.batch == report.batches => {
+                                end = allocations();
+                            }
+                            Progress::Batch(_) => steps += usize::from(steps > 0),
+                            Progress::Epoch(_) => {}
+                        }
+                        ControlFlow::Continue(())
+                    });
+                    report.unwrap();
+                    // Each epoch ends with a report that joins the history; a second thread may get its first work late.
+                    let allowed = EPOCHS + 3 * (threads - 1);
+                    assert!(steps > 2 * allowed, "{case}: {steps} steps");
+                    assert!(end - start <= allowed, "{case}: {} allocations in {steps} steps", end - start);
+                }
+            }
+        }
+    }
+    for (name, append) in MODELS {
+        let model = append(Model::builder(INPUTS)).linear(CLASSES, Activation::Identity).build().unwrap();
+        let mut predictor = Predictor::new(&model, 3).unwrap();
+        predictor.predict(&x[..3 * INPUTS]).unwrap();
+        let before = allocations();
+        for row in x.chunks_exact(INPUTS) {
+            predictor.predict(row).unwrap();
+        }
+        assert_eq!(allocations(), before, "{name}");
+    }
+}

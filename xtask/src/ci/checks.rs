@@ -1,0 +1,49 @@
+//! What is checked without running any of it.
+
+use super::command::{cargo, has_toolchain, program, run, succeeds, target};
+use super::{Outcome, StepResult};
+
+pub(super) fn format() -> StepResult {
+    run(&mut cargo("fmt --all --check"))?;
+    Ok(Outcome::Passed)
+}
+
+pub(super) fn lints() -> StepResult {
+    run(&mut cargo("clippy --workspace --all-targets -- -D warnings"))?;
+    Ok(Outcome::Passed)
+}
+
+pub(super) fn docs() -> StepResult {
+    run(cargo("doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings"))?;
+    Ok(Outcome::Passed)
+}
+
+pub(super) fn msrv() -> StepResult {
+    let version = env!("CARGO_PKG_RUST_VERSION");
+    if !has_toolchain(version) {
+        return Ok(Outcome::Skipped(format!("rustup has no toolchain {version}")));
+    }
+    let mut check = program("rustup", &format!("run {version} cargo check --workspace --all-targets --target-dir"));
+    run(check.arg(target().join("msrv")))?;
+    Ok(Outcome::Passed)
+}
+
+pub(super) fn deny() -> StepResult {
+    if !succeeds(&mut cargo("deny --version")) {
+        return Ok(Outcome::Skipped("cargo-deny is not installed".to_owned()));
+    }
+    run(&mut cargo("deny --all-features check bans licenses sources"))?;
+    if !succeeds(&mut cargo("deny fetch db")) {
+        return Ok(Outcome::Skipped("advisories, whose database cannot be fetched; the rest passed".to_owned()));
+    }
+    run(&mut cargo("deny --all-features check advisories"))?;
+    Ok(Outcome::Passed)
+}
+
+pub(super) fn unused() -> StepResult {
+    if !succeeds(&mut cargo("machete --version")) {
+        return Ok(Outcome::Skipped("cargo-machete is not installed".to_owned()));
+    }
+    run(&mut cargo("machete"))?;
+    Ok(Outcome::Passed)
+}

@@ -1,0 +1,70 @@
+//! The examples: that they learn, and what they were compiled to.
+
+use super::command::{cargo, output, program, run, succeeds, target};
+use super::{Outcome, StepResult};
+
+/// The least test accuracy of each example.
+const FLOORS: [(&str, f64); 2] = [("digits", 0.97), ("logistic", 0.95)];
+
+pub(super) fn accuracy() -> StepResult {
+    for (example, floor) in FLOORS {
+        let text = output(&mut cargo(&format!("run --quiet --release -p nn --example {example}")))?;
+        let accuracy = test_accuracy(&text).ok_or_else(|| format!("{example} printed no test accuracy"))?;
+        if accuracy.is_nan() || accuracy < floor {
+            return Err(format!("{example}: test accuracy {accuracy}, at least {floor} expected").into());
+        }
+    }
+    Ok(Outcome::Passed)
+}
+
+/// The last number of the line that starts with `test:`.
+fn test_accuracy(output: &str) -> Option<f64> {
+    output.lines().find(|line| line.starts_with("test:"))?.split_whitespace().last()?.parse().ok()
+}
+
+/// An intrinsic that is not inlined is a call to a function of the standard library, and slow.
+pub(super) fn inlined() -> StepResult {
+    if !succeeds(&mut program("nm", "--version")) {
+        return Ok(Outcome::Skipped("nm is not installed".to_owned()));
+    }
+    run(&mut cargo("build --quiet --release -p nn --example digits"))?;
+    let symbols = program("nm", "--demangle").arg(target().join("release/examples/digits")).output()?;
+    let symbols = String::from_utf8_lossy(&symbols.stdout).into_owned();
+    if !symbols.contains("kernels::") {
+        return Err("nm shows none of our functions".into());
+    }
+    let calls: Vec<&str> = symbols.lines().filter(|line| is_intrinsic(line)).collect();
+    if calls.is_empty() {
+        return Ok(Outcome::Passed);
+    }
+    Err(format!("the kernel that calls these lacks #[inline(always)]:\n{}", calls.join("\n")).into())
+}
+
+/// Whether a symbol is an intrinsic of vectors, such as `core::core_arch::x86::avx::_mm256_add_ps`; `_xgetbv` belongs to the
+/// detection of features.
+fn is_intrinsic(symbol: &str) -> bool {
+    let Some((_, path)) = symbol.split_once("core_arch::") else { return false };
+    let name = path.rsplit("::").find(|part| !part.starts_with('h') || part.len() != 17).unwrap_or(path);
+    name.starts_with("_mm") || (name.starts_with('v') && name.contains("q_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_accuracy_is_found() {
+        assert_eq!(test_accuracy("a\ntest: loss 0.0704, accuracy 0.9805\nb"), Some(0.9805));
+        assert_eq!(test_accuracy("training: loss 0.1, accuracy 0.9"), None);
+    }
+
+    #[test]
+    fn intrinsics_are_told_from_detection() {
+        let symbol = |path: &str| format!("0000000000012340 t core::core_arch::{path}");
+        assert!(is_intrinsic(&symbol("x86::fma::_mm256_fmadd_ps")));
+        assert!(is_intrinsic(&symbol("x86::avx512f::_mm512_add_ps::h0123456789abcdef")));
+        assert!(is_intrinsic(&symbol("arm_shared::neon::generated::vfmaq_f32")));
+        assert!(!is_intrinsic(&symbol("x86::xsave::_xgetbv")));
+        assert!(!is_intrinsic("0000000000012340 t kernels::gemm::loops::serial"));
+    }
+}
