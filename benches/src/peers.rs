@@ -10,7 +10,7 @@ mod rten;
 #[cfg(feature = "peers")]
 mod wide;
 
-use crate::engines::{GemmEngine, MapEngine};
+use crate::engines::{GemmEngine, LossEngine, MapEngine};
 use kernels::{Function, Isa};
 
 /// The products of other libraries for an element type.
@@ -47,5 +47,16 @@ pub(crate) fn map(function: Function, isa: Isa) -> Vec<MapEngine> {
     {
         let _ = (function, isa);
         Vec::new()
+    }
+}
+
+/// Other libraries' softmax of rows of `cols` elements, with no more than `isa`.
+pub(crate) fn softmax(cols: usize, isa: Isa) -> Option<LossEngine> {
+    #[cfg(feature = "peers")]
+    return Some(rten::softmax(cols, isa));
+    #[cfg(not(feature = "peers"))]
+    {
+        let _ = (cols, isa);
+        None
     }
 }

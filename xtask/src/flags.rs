@@ -120,9 +120,11 @@ pub(crate) struct Bench {
 pub(crate) enum Kind {
     /// Matrix products
     Gemm,
-    /// Functions and losses
+    /// Functions
     Math,
-    /// Both
+    /// Losses with their gradients
+    Losses,
+    /// Everything
     #[default]
     All,
 }
