@@ -8,7 +8,9 @@
 //! | dX | dX = dY Wᵀ | batch, in, out | NT |
 //! | dW | dW = Xᵀ dY | in, out, batch | TN |
 
-use kernels::Function;
+mod products;
+
+use kernels::{Activation, Function};
 use std::fmt;
 
 /// One thing to measure.
@@ -31,10 +33,16 @@ pub enum Group {
     Square,
     /// The three products of training a layer.
     Layer,
-    /// Products with a dimension of 1 or a few.
+    /// Products with a dimension of a few.
     Thin,
+    /// Products with one row or one column.
+    Gemv,
     /// Square products in `f64`.
     Double,
+    /// Our products with an epilogue against those without.
+    Epilogue,
+    /// Our products with a packed B against those without.
+    Packed,
     /// Element-wise functions.
     Math,
     /// Loss and gradient.
@@ -45,12 +53,22 @@ pub enum Group {
 
 impl Group {
     /// Every group, in the order of a report.
-    pub const ALL: [Group; 7] =
-        [Group::Square, Group::Layer, Group::Thin, Group::Double, Group::Math, Group::Loss, Group::Memory];
+    pub const ALL: [Group; 10] = [
+        Group::Square,
+        Group::Layer,
+        Group::Thin,
+        Group::Gemv,
+        Group::Double,
+        Group::Epilogue,
+        Group::Packed,
+        Group::Math,
+        Group::Loss,
+        Group::Memory,
+    ];
 
     /// Whether its cases are matrix products.
     pub fn is_gemm(self) -> bool {
-        matches!(self, Group::Square | Group::Layer | Group::Thin | Group::Double)
+        !matches!(self, Group::Math | Group::Loss | Group::Memory)
     }
 }
 
@@ -60,7 +78,10 @@ impl fmt::Display for Group {
             Group::Square => "gemm f32, square and odd (m x k x n)",
             Group::Layer => "gemm f32, layers (batch x in x out)",
             Group::Thin => "gemm f32, thin (batch x in x out)",
+            Group::Gemv => "gemm f32, one row or column (batch x in x out)",
             Group::Double => "gemm f64, square",
+            Group::Epilogue => "gemm f32, with epilogues against the plain call",
+            Group::Packed => "gemm f32, with B packed before against the plain call",
             Group::Math => "math f32",
             Group::Loss => "loss and gradient f32",
             Group::Memory => "out of cache f32, 64 MiB a slice, against a copy of as many bytes",
@@ -73,6 +94,8 @@ impl fmt::Display for Group {
 pub enum Task {
     /// C = A B.
     Gemm(Gemm),
+    /// C = A B by another call of ours than the plain one.
+    Variant(Variant),
     /// A function of each of [`MAP_LEN`] elements.
     Map(Function),
     /// A loss and its gradient.
@@ -121,6 +144,28 @@ pub enum Precision {
     F32,
     /// `f64`
     F64,
+}
+
+/// A product in `f32`, by a call that does more than the plain one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Variant {
+    /// The product.
+    pub gemm: Gemm,
+    /// What more it does.
+    pub with: With,
+}
+
+/// What a [`Variant`] does more than the plain call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum With {
+    /// It adds a bias and applies an activation.
+    Bias(Activation),
+    /// It multiplies by the derivative of an activation.
+    Derivative(Activation),
+    /// It sums the columns of C.
+    ColumnSums,
+    /// It takes a B that was packed before.
+    PackedB,
 }
 
 /// A loss over rows of logits, averaged over the rows.
@@ -240,7 +285,7 @@ impl Task {
     /// Elements that the time is divided by in a report, or `None` for a product.
     pub fn elements(&self) -> Option<usize> {
         match self {
-            Task::Gemm(_) => None,
+            Task::Gemm(_) | Task::Variant(_) => None,
             Task::Map(_) => Some(MAP_LEN),
             Task::Loss(loss) => Some(loss.rows * loss.cols),
             Task::Memory(memory) => Some(memory.len),
@@ -251,9 +296,7 @@ impl Task {
 /// Every case.
 pub fn all() -> Vec<Case> {
     let mut cases = Vec::new();
-    squares(&mut cases);
-    layers(&mut cases);
-    thin(&mut cases);
+    products::push(&mut cases);
     for function in Function::ALL {
         let name = function.name().to_owned();
         cases.push(Case { name, group: Group::Math, quick: true, task: Task::Map(function) });
@@ -291,61 +334,6 @@ fn memory(cases: &mut Vec<Case>) {
     }
 }
 
-fn squares(cases: &mut Vec<Case>) {
-    let square = |size, precision| Gemm { m: size, n: size, k: size, layout: Layout::Nn, precision };
-    let mut push = |name, group, quick, gemm| cases.push(Case { name, group, quick, task: Task::Gemm(gemm) });
-    for size in [16, 32, 37, 64, 128, 256, 512, 1024, 2048] {
-        push(format!("square {size}"), Group::Square, size <= 1024, square(size, Precision::F32));
-    }
-    let odd = Gemm { m: 100, n: 103, k: 101, layout: Layout::Nn, precision: Precision::F32 };
-    push("odd 100x101x103".to_owned(), Group::Square, true, odd);
-    for size in [16, 64, 128, 256, 512, 1024] {
-        push(format!("double {size}"), Group::Double, size <= 512, square(size, Precision::F64));
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Pass {
-    Forward,
-    DX,
-    DW,
-}
-
-/// The product of a pass through a layer, by the table above.
-fn layer(pass: Pass, batch: usize, inputs: usize, outputs: usize) -> Gemm {
-    let (m, n, k, layout) = match pass {
-        Pass::Forward => (batch, outputs, inputs, Layout::Nn),
-        Pass::DX => (batch, inputs, outputs, Layout::Nt),
-        Pass::DW => (inputs, outputs, batch, Layout::Tn),
-    };
-    Gemm { m, n, k, layout, precision: Precision::F32 }
-}
-
-fn layers(cases: &mut Vec<Case>) {
-    for (batch, inputs, outputs) in [(64, 784, 128), (64, 128, 10), (256, 1024, 1024), (512, 512, 10)] {
-        for (title, pass) in [("forward", Pass::Forward), ("dX", Pass::DX), ("dW", Pass::DW)] {
-            let name = format!("{title} {batch}x{inputs}x{outputs}");
-            let task = Task::Gemm(layer(pass, batch, inputs, outputs));
-            cases.push(Case { name, group: Group::Layer, quick: true, task });
-        }
-    }
-}
-
-fn thin(cases: &mut Vec<Case>) {
-    for (title, pass, batch, inputs, outputs) in [
-        ("tall", Pass::Forward, 10_000, 32, 32),
-        ("batch 1", Pass::Forward, 1, 784, 128),
-        ("batch 8", Pass::Forward, 8, 784, 128),
-        ("gemv", Pass::Forward, 1, 1024, 1024),
-        ("column", Pass::Forward, 256, 784, 1),
-        ("column dW", Pass::DW, 256, 784, 1),
-    ] {
-        let name = format!("{title} {batch}x{inputs}x{outputs}");
-        let task = Task::Gemm(layer(pass, batch, inputs, outputs));
-        cases.push(Case { name, group: Group::Thin, quick: true, task });
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -363,16 +351,5 @@ mod tests {
         for group in Group::ALL {
             assert!(all().iter().any(|case| case.group == group && case.quick), "{group}");
         }
-    }
-
-    #[test]
-    fn passes_of_a_layer_multiply_the_same_numbers() {
-        for pass in [Pass::Forward, Pass::DX, Pass::DW] {
-            assert_eq!(layer(pass, 3, 5, 7).flops(), 2 * 3 * 5 * 7);
-        }
-        let d_w = layer(Pass::DW, 3, 5, 7);
-        assert_eq!((d_w.m, d_w.n, d_w.k, d_w.layout), (5, 7, 3, Layout::Tn));
-        let d_x = layer(Pass::DX, 3, 5, 7);
-        assert_eq!((d_x.m, d_x.n, d_x.k, d_x.layout), (3, 5, 7, Layout::Nt));
     }
 }

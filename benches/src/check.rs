@@ -72,6 +72,11 @@ impl Reference {
         Reference { cols: n, expected, bounds }
     }
 
+    /// Each value with its bound.
+    pub fn elements(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.expected.iter().copied().zip(self.bounds.iter().copied())
+    }
+
     /// Whether every element lies within its bound; a NaN does not.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Who computes: ours, the plain loops, and other libraries.
 
-use crate::cases::{Loss, LossKind};
+use crate::cases::{Gemm, Loss, LossKind, Precision};
 use crate::naive;
 use crate::peers::{self, Peers};
 use crate::problem::{Operand, Real};
@@ -14,6 +14,15 @@ pub struct Setup {
     /// How many threads an engine may use. Above 1, only the engines that can are there, and trials must run inside
     /// a pool of as many threads.
     pub threads: usize,
+    /// Of the engines for products, only the one of this name.
+    pub only: Option<&'static str>,
+}
+
+impl Setup {
+    /// One thread and all engines.
+    pub fn new(set: &'static KernelSet) -> Self {
+        Setup { set, threads: 1, only: None }
+    }
 }
 
 /// What an engine is to a comparison.
@@ -23,10 +32,16 @@ pub enum Role {
     Ours,
     /// Our kernels on one thread where the others have more.
     OursSerial,
+    /// Our plain call, where the one that is judged does more.
+    Plain,
+    /// Our sum of as many bytes as are read: what memory allows.
+    Sum,
     /// Plain loops.
     Naive,
-    /// Another library.
+    /// Another library, in Rust.
     Peer,
+    /// Another library, not in Rust.
+    Foreign,
     /// A copy of as many bytes as are read and written: what memory allows.
     Copy,
 }
@@ -78,8 +93,11 @@ pub struct Targets {
     pub probabilities: Vec<f32>,
 }
 
-/// The engines for products of `T`, plain loops first.
-pub fn gemm<T: Real>(setup: Setup) -> Vec<GemmEngine<T>> {
+/// Floating-point operations above which plain loops take too long: 2 · 512³.
+const NAIVE_LIMIT: usize = 1 << 28;
+
+/// The engines for a product of `T`, plain loops first.
+pub fn gemm<T: Real>(shape: Gemm, setup: Setup) -> Vec<GemmEngine<T>> {
     let ours = |name, role, threads| {
         let set = setup.set;
         let options = GemmOptions { threads: Threads::AtMost(threads), ..Default::default() };
@@ -92,16 +110,32 @@ pub fn gemm<T: Real>(setup: Setup) -> Vec<GemmEngine<T>> {
             }),
         )
     };
-    let mut engines =
-        vec![Engine::new("naive", Role::Naive, Box::new(naive::gemm) as _), ours("ours", Role::Ours, setup.threads)];
+    let mut engines = Vec::new();
+    if shape.flops() <= NAIVE_LIMIT {
+        engines.push(Engine::new("naive", Role::Naive, Box::new(naive::gemm) as _));
+    }
+    engines.push(ours("ours", Role::Ours, setup.threads));
     if setup.threads > 1 {
         engines.push(ours("ours, 1 thread", Role::OursSerial, 1));
     }
-    engines.extend(<T as Peers>::gemm(setup.threads));
+    engines.extend(<T as Peers>::gemm(setup));
+    engines.retain(|engine| setup.only.is_none_or(|name| name == engine.name));
     engines
 }
 
-fn view<T: Copy>(x: Operand<'_, T>) -> MatRef<'_, T> {
+/// The names and roles of the engines for a product.
+pub fn of_product(shape: Gemm, setup: Setup) -> Vec<(&'static str, Role)> {
+    match shape.precision {
+        Precision::F32 => ids(&gemm::<f32>(shape, setup)),
+        Precision::F64 => ids(&gemm::<f64>(shape, setup)),
+    }
+}
+
+pub(crate) fn ids<F>(engines: &[Engine<F>]) -> Vec<(&'static str, Role)> {
+    engines.iter().map(|engine| (engine.name, engine.role)).collect()
+}
+
+pub(crate) fn view<T: Copy>(x: Operand<'_, T>) -> MatRef<'_, T> {
     MatRef::from_strided(x.data(), 0, x.rows(), x.cols(), x.row_stride(), x.col_stride())
 }
 

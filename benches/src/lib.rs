@@ -18,4 +18,5 @@ pub mod trial;
 
 pub use cases::{Case, Group, Task};
 pub use engines::{Engine, Role, Setup};
+pub use peers::versions;
 pub use trial::Trial;

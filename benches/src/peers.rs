@@ -6,35 +6,46 @@ mod gemm;
 mod gemmkit;
 mod matrixmultiply;
 #[cfg(feature = "peers")]
+mod openblas;
+#[cfg(feature = "peers")]
 mod rten;
+mod versions;
 #[cfg(feature = "peers")]
 mod wide;
 
-use crate::engines::{GemmEngine, LossEngine, MapEngine};
+use crate::engines::{GemmEngine, LossEngine, MapEngine, Setup};
 use kernels::{Function, Isa};
 
 /// The products of other libraries for an element type.
 pub trait Peers: Sized {
     /// Those that can use as many threads.
-    fn gemm(threads: usize) -> Vec<GemmEngine<Self>>;
+    fn gemm(setup: Setup) -> Vec<GemmEngine<Self>>;
 }
 
 impl Peers for f32 {
-    fn gemm(threads: usize) -> Vec<GemmEngine<f32>> {
+    fn gemm(setup: Setup) -> Vec<GemmEngine<f32>> {
+        let threads = setup.threads;
         let mut engines = Vec::new();
         engines.extend(matrixmultiply::sgemm(threads));
         #[cfg(feature = "peers")]
-        engines.extend([gemm::engine(threads), gemmkit::engine(threads), rten::gemm()]);
+        {
+            engines.extend([gemm::engine(threads), gemmkit::engine(threads), rten::gemm()]);
+            engines.extend(openblas::sgemm(setup));
+        }
         engines
     }
 }
 
 impl Peers for f64 {
-    fn gemm(threads: usize) -> Vec<GemmEngine<f64>> {
+    fn gemm(setup: Setup) -> Vec<GemmEngine<f64>> {
+        let threads = setup.threads;
         let mut engines = Vec::new();
         engines.extend(matrixmultiply::dgemm(threads));
         #[cfg(feature = "peers")]
-        engines.extend([gemm::engine(threads), gemmkit::engine(threads)]);
+        {
+            engines.extend([gemm::engine(threads), gemmkit::engine(threads)]);
+            engines.extend(openblas::dgemm(setup));
+        }
         engines
     }
 }
@@ -59,4 +70,15 @@ pub(crate) fn softmax(cols: usize, isa: Isa) -> Option<LossEngine> {
         let _ = (cols, isa);
         None
     }
+}
+
+/// The other libraries for products with their versions, and for one that is not installed, that it is not.
+pub fn versions() -> Vec<String> {
+    let mut lines = vec![versions::named("matrixmultiply")];
+    #[cfg(feature = "peers")]
+    {
+        lines.extend(["gemm", "gemmkit", "rten-gemm"].map(versions::named));
+        lines.extend(openblas::versions());
+    }
+    lines
 }

@@ -35,6 +35,12 @@ impl Summary {
     }
 }
 
+/// The number whose logarithm is the mean of the logarithms; `None` of none.
+pub fn geometric_mean(ratios: &[f64]) -> Option<f64> {
+    let logarithms: f64 = ratios.iter().map(|ratio| ratio.ln()).sum();
+    (!ratios.is_empty()).then(|| (logarithms / ratios.len() as f64).exp())
+}
+
 /// The value below which the part `p` of `sorted` lies, linear between neighbours.
 fn percentile(sorted: &[f64], p: f64) -> f64 {
     assert!(!sorted.is_empty(), "no samples");
@@ -53,6 +59,15 @@ mod tests {
         let samples: Vec<f64> = (0..11).map(|i| f64::from(i * 7 % 11)).collect();
         assert_eq!(Summary::of(&samples), Summary { median: 5.0, p10: 1.0, p90: 9.0, samples: 11 });
         assert_eq!(Summary::of(&samples).spread(), 1.6);
+    }
+
+    #[test]
+    fn a_geometric_mean_is_the_same_for_ratios_turned_over() {
+        let mean = geometric_mean(&[1.0, 2.0, 32.0]).unwrap();
+        assert!((mean - 4.0).abs() <= 1e-12, "{mean}");
+        let turned = geometric_mean(&[1.0, 0.5, 0.03125]).unwrap();
+        assert!((turned - 0.25).abs() <= 1e-12, "{turned}");
+        assert_eq!(geometric_mean(&[]), None);
     }
 
     #[test]

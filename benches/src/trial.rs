@@ -1,13 +1,15 @@
 //! A case with its memory and the engines that can run it.
 
 mod gemm;
+mod gemv;
 mod loss;
 mod map;
 mod memory;
+mod variant;
 
-use crate::cases::{Case, Precision, Task};
+use crate::cases::{Case, Group, Precision, Task};
 use crate::check::Wrong;
-use crate::engines::{Engine, Role, Setup};
+use crate::engines::{Role, Setup, ids};
 
 /// A case, ready to run. Every engine writes the same memory, so that none has the better place.
 pub trait Trial {
@@ -32,18 +34,16 @@ impl Case {
     pub fn trial(&self, setup: Setup) -> Box<dyn Trial> {
         match self.task {
             Task::Gemm(shape) => match shape.precision {
+                Precision::F32 if self.group == Group::Gemv => Box::new(gemv::GemvTrial::new(shape, setup)),
                 Precision::F32 => Box::new(gemm::GemmTrial::<f32>::new(shape, setup)),
                 Precision::F64 => Box::new(gemm::GemmTrial::<f64>::new(shape, setup)),
             },
+            Task::Variant(variant) => Box::new(variant::VariantTrial::new(variant, setup)),
             Task::Map(function) => Box::new(map::MapTrial::new(function, setup)),
             Task::Loss(loss) => Box::new(loss::LossTrial::new(loss, setup)),
             Task::Memory(task) => Box::new(memory::MemoryTrial::new(task, setup)),
         }
     }
-}
-
-fn ids<F>(engines: &[Engine<F>]) -> Vec<(&'static str, Role)> {
-    engines.iter().map(|engine| (engine.name, engine.role)).collect()
 }
 
 #[cfg(test)]
@@ -66,7 +66,7 @@ mod tests {
         };
         for case in cases::all().into_iter().map(shorter).filter(|case| case.quick && small(case.task)) {
             for set in KernelSet::available() {
-                let mut trial = case.trial(Setup { set, threads: 1 });
+                let mut trial = case.trial(Setup::new(set));
                 for (engine, (name, _)) in trial.engines().into_iter().enumerate() {
                     trial.spoil();
                     assert!(trial.check().is_err(), "{}: NaN must be wrong", case.name);

@@ -2,11 +2,13 @@
 
 mod json;
 mod machine;
+mod processes;
 mod report;
+mod summary;
 
 use crate::flags::{Bench, Kind};
 use crate::rebuild;
-use benches::cases::{self, Case};
+use benches::cases::{self, Case, Task};
 use benches::measure::{Plan, measure};
 use benches::peak::Peak;
 use benches::{Group, Role, Setup};
@@ -23,11 +25,14 @@ pub(crate) fn run(flags: &Bench) -> Result<ExitCode, Box<dyn Error>> {
     if flags.peers && !cfg!(feature = "peers") {
         return Ok(rebuild::run("peers", "")?);
     }
+    if let Some([case, engine]) = flags.alone.as_deref() {
+        return processes::run_alone(case, engine, flags);
+    }
     let cases = selected(flags)?;
-    let setup = Setup { set: kernel_set(flags)?, threads: flags.threads.get() };
+    let setup = Setup { set: kernel_set(flags)?, threads: flags.threads.get(), only: None };
     let pool = ThreadPool::new(setup.threads)?;
     // All inside the pool, once: to enter it costs microseconds, and other libraries find their threads that way.
-    let report = pool.install(|| measure_all(cases, setup, flags.quick));
+    let report = pool.install(|| measure_all(cases, setup, flags))?;
 
     print!("{report}");
     if let Some(path) = &flags.json {
@@ -63,8 +68,13 @@ fn kernel_set(flags: &Bench) -> Result<&'static KernelSet, String> {
     KernelSet::for_isa(isa).ok_or_else(|| format!("{isa}: {}", isa.missing().unwrap_or_default()))
 }
 
-fn measure_all(cases: Vec<Case>, setup: Setup, quick: bool) -> Report {
-    let plan = if quick { Plan::QUICK } else { Plan::FULL };
+fn plan(flags: &Bench) -> Plan {
+    if flags.quick { Plan::QUICK } else { Plan::FULL }
+}
+
+fn measure_all(cases: Vec<Case>, setup: Setup, flags: &Bench) -> Result<Report, String> {
+    // First, as it loads libraries, whose threads then wait awake for a while.
+    let peers = if cases.iter().any(|case| case.group.is_gemm()) { benches::versions() } else { Vec::new() };
     // Not drawn where stderr is not a terminal.
     let progress = ProgressBar::new(cases.len() as u64);
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {eta} left  {msg}");
@@ -75,14 +85,18 @@ fn measure_all(cases: Vec<Case>, setup: Setup, quick: bool) -> Report {
         .into_iter()
         .map(|case| {
             progress.set_message(case.name.clone());
-            let outcomes = measure(&mut *case.trial(setup), plan);
+            let outcomes = match case.task {
+                Task::Gemm(shape) if setup.threads > 1 => processes::measure_product(&case, shape, flags, setup)?,
+                _ => measure(&mut *case.trial(setup), plan(flags)),
+            };
             progress.inc(1);
-            Row { case, outcomes }
+            Ok(Row { case, outcomes })
         })
-        .collect();
+        .collect::<Result<_, String>>()?;
     let after = Peak::measure(setup.set);
     progress.finish_and_clear();
-    Report { machine: Machine::here(), isa: setup.set.isa(), threads: setup.threads, before, after, rows }
+    let (machine, isa, threads) = (Machine::here(), setup.set.isa(), setup.threads);
+    Ok(Report { machine, isa, threads, peers, before, after, rows })
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
@@ -109,7 +123,7 @@ mod tests {
         let kinds = ["gemm", "math", "losses"].map(|kind| names(&format!("xtask bench {kind}")));
         assert_eq!(kinds.iter().sum::<usize>(), cases::all().len());
         assert!(names("xtask bench --quick") < cases::all().len());
-        assert_eq!(names("xtask bench gemm --filter 64x784x128"), 3);
+        assert_eq!(names("xtask bench gemm --filter 256x1024x1024"), 4);
         assert!(selected(&flags("xtask bench math --filter 64x784x128")).unwrap_err().contains("64x784x128"));
     }
 }

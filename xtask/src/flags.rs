@@ -87,7 +87,7 @@ pub(crate) struct Bench {
     #[arg(value_enum, default_value_t)]
     pub(crate) kind: Kind,
 
-    /// Fewer cases and repetitions, in under a minute
+    /// Fewer cases and repetitions, in a minute or two
     #[arg(long)]
     pub(crate) quick: bool,
 
@@ -99,7 +99,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "NAME")]
     pub(crate) isa: Option<Isa>,
 
-    /// Threads for every engine; libraries that cannot take as many are left out
+    /// Threads for every engine, each then in processes of its own; libraries that cannot take as many are left out
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) threads: NonZeroUsize,
 
@@ -114,6 +114,10 @@ pub(crate) struct Bench {
     /// Also write the tables to this file, as Markdown
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
+
+    /// Measure one engine on one case and print what was found: what a process of `--threads` does
+    #[arg(long, hide = true, num_args = 2, value_names = ["CASE", "ENGINE"])]
+    pub(crate) alone: Option<Vec<String>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

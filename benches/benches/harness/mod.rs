@@ -1,6 +1,6 @@
 //! Hands the list of cases to criterion.
 
-use benches::cases::{self, Task};
+use benches::cases::{self, Task, Variant};
 use benches::{Group, Role, Setup};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use kernels::{KernelSet, ThreadPool};
@@ -23,7 +23,7 @@ pub(crate) fn run(wanted: fn(Group) -> bool) {
             let mut group = criterion.benchmark_group(&case.name);
             let work = case.task.elements().unwrap_or_else(|| flops(case.task));
             group.throughput(Throughput::Elements(work as u64));
-            let mut trial = case.trial(Setup { set: KernelSet::best(), threads: 1 });
+            let mut trial = case.trial(Setup::new(KernelSet::best()));
             for (engine, (name, role)) in trial.engines().into_iter().enumerate() {
                 if role == Role::Naive && flops(case.task) > NAIVE_FLOPS {
                     continue;
@@ -47,7 +47,7 @@ pub(crate) fn run(wanted: fn(Group) -> bool) {
 
 fn flops(task: Task) -> usize {
     match task {
-        Task::Gemm(gemm) => gemm.flops(),
+        Task::Gemm(gemm) | Task::Variant(Variant { gemm, .. }) => gemm.flops(),
         Task::Map(_) | Task::Loss(_) | Task::Memory(_) => 0,
     }
 }

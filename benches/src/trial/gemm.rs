@@ -4,9 +4,6 @@ use crate::check::{Reference, Wrong};
 use crate::engines::{self, GemmEngine, Role, Setup};
 use crate::problem::{Aligned, Problem, Real};
 
-/// Floating-point operations above which plain loops take too long: 2 · 512³.
-const NAIVE_LIMIT: usize = 1 << 28;
-
 pub(crate) struct GemmTrial<T: Real> {
     problem: Problem<T>,
     reference: Reference,
@@ -16,11 +13,19 @@ pub(crate) struct GemmTrial<T: Real> {
 
 impl<T: Real> GemmTrial<T> {
     pub(crate) fn new(shape: Gemm, setup: Setup) -> Self {
-        let mut engines = engines::gemm(setup);
-        engines.retain(|engine| engine.role != Role::Naive || shape.flops() <= NAIVE_LIMIT);
+        let engines = engines::gemm(shape, setup);
         let problem = Problem::new(shape);
         let reference = Reference::product(&problem);
         GemmTrial { problem, reference, engines, c: Aligned::new(shape.m * shape.n, T::NAN) }
+    }
+
+    /// The elements of A, and of B.
+    pub(super) fn operands(&self) -> [&[T]; 2] {
+        [self.problem.a().data(), self.problem.b().data()]
+    }
+
+    pub(super) fn engines_len(&self) -> usize {
+        self.engines.len()
     }
 }
 

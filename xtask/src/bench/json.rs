@@ -1,7 +1,7 @@
 //! All figures, for other programs.
 
 use super::report::{Report, Row};
-use benches::cases::Task;
+use benches::cases::{Task, Variant};
 use benches::measure::Outcome;
 use serde_json::{Value, json};
 
@@ -13,6 +13,7 @@ pub(crate) fn value(report: &Report) -> Value {
         "compiler": report.machine.compiler,
         "isa": report.isa.name(),
         "threads": report.threads,
+        "peers": report.peers,
         "peak_gflops": { "f32": peak.f32, "f64": peak.f64 },
         "cases": report.rows.iter().map(case).collect::<Vec<_>>(),
     })
@@ -25,7 +26,7 @@ fn case(Row { case, outcomes }: &Row) -> Value {
         "engines": outcomes.iter().map(engine).collect::<Vec<_>>(),
     });
     match case.task {
-        Task::Gemm(gemm) => {
+        Task::Gemm(gemm) | Task::Variant(Variant { gemm, .. }) => {
             value["m"] = gemm.m.into();
             value["n"] = gemm.n.into();
             value["k"] = gemm.k.into();

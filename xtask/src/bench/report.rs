@@ -1,8 +1,9 @@
 //! What was measured, in tables, and whether to believe it.
 
 use super::machine::Machine;
+use super::summary;
 use crate::table::Table;
-use benches::cases::{Case, Precision, Task};
+use benches::cases::{Case, Gemm, Precision, Task, Variant};
 use benches::measure::Outcome;
 use benches::peak::Peak;
 use benches::stats::Summary;
@@ -20,6 +21,8 @@ pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) isa: Isa,
     pub(crate) threads: usize,
+    /// The other libraries for products, with their versions.
+    pub(crate) peers: Vec<String>,
     /// The peak of a core before all cases,
     pub(crate) before: Peak,
     /// and after them.
@@ -40,8 +43,36 @@ impl Row {
     }
 
     /// How many times as long as ours the best engine of a role takes.
-    fn ratio(&self, role: Role) -> Option<f64> {
+    pub(crate) fn ratio(&self, role: Role) -> Option<f64> {
         Some(self.of(role)?.median / self.of(Role::Ours)?.median)
+    }
+
+    /// The same of the best library.
+    pub(crate) fn ratio_to_best(&self) -> Option<f64> {
+        [Role::Peer, Role::Foreign].into_iter().filter_map(|role| self.ratio(role)).min_by(f64::total_cmp)
+    }
+
+    /// Of the engines of a role, one was right.
+    fn has(&self, role: Role) -> bool {
+        self.of(role).is_some()
+    }
+
+    fn product(&self) -> Option<Gemm> {
+        match self.case.task {
+            Task::Gemm(gemm) | Task::Variant(Variant { gemm, .. }) => Some(gemm),
+            Task::Map(_) | Task::Loss(_) | Task::Memory(_) => None,
+        }
+    }
+
+    /// GB/s of ours.
+    fn bandwidth(&self) -> Option<f64> {
+        let Task::Memory(memory) = self.case.task else { return None };
+        Some(memory.bytes() as f64 / self.of(Role::Ours)?.median)
+    }
+
+    /// GFLOP/s of ours.
+    fn rate(&self) -> Option<f64> {
+        Some(self.product()?.flops() as f64 / self.of(Role::Ours)?.median)
     }
 
     fn spread(&self) -> f64 {
@@ -55,6 +86,15 @@ impl Report {
         self.before.max(self.after)
     }
 
+    /// The part of the peak of as many cores as there are threads that ours reaches.
+    pub(crate) fn share_of_peak(&self, row: &Row) -> Option<f64> {
+        let peak = match row.product()?.precision {
+            Precision::F32 => self.peak().f32,
+            Precision::F64 => self.peak().f64,
+        };
+        Some(row.rate()? / (peak * self.threads as f64))
+    }
+
     /// Each wrong answer.
     pub(crate) fn wrong(&self) -> impl Iterator<Item = (&Case, &Outcome)> {
         let all = self.rows.iter().flat_map(|row| row.outcomes.iter().map(|outcome| (&row.case, outcome)));
@@ -62,27 +102,34 @@ impl Report {
     }
 
     pub(crate) fn markdown(&self) -> String {
-        let header = self.header().map(|(name, text)| format!("{name}: {text}")).join(" · ");
+        let header = self.header().into_iter().map(|(name, text)| format!("{name}: {text}"));
+        let header = header.collect::<Vec<_>>().join(" · ");
         let tables = self.tables().map(|table| table.markdown());
         [header + "\n"].into_iter().chain(tables).collect::<Vec<_>>().join("\n")
     }
 
-    fn header(&self) -> [(&'static str, String); 5] {
+    fn header(&self) -> Vec<(&'static str, String)> {
         let peak = self.peak();
-        [
+        let mut header = vec![
             ("CPU", format!("{}, cores: {}", self.machine.cpu, self.machine.cores)),
             ("ISA", self.isa.to_string()),
             ("threads", self.threads.to_string()),
             ("FMA peak of a core", format!("{:.1} GFLOP/s f32, {:.1} f64", peak.f32, peak.f64)),
             ("compiler", self.machine.compiler.to_owned()),
-        ]
+        ];
+        if !self.peers.is_empty() {
+            header.push(("other libraries", self.peers.join(", ")));
+        }
+        header
     }
 
     fn tables(&self) -> impl Iterator<Item = Table> {
-        Group::ALL.into_iter().filter_map(|group| {
+        let groups = Group::ALL.into_iter().filter_map(|group| {
             let rows: Vec<&Row> = self.rows.iter().filter(|row| row.case.group == group).collect();
             (!rows.is_empty()).then(|| self.table(group, &rows))
-        })
+        });
+        // With matrixmultiply alone it would say little.
+        groups.chain((self.peers.len() > 1).then(|| summary::table(self)).flatten())
     }
 
     fn table(&self, group: Group, rows: &[&Row]) -> Table {
@@ -92,45 +139,18 @@ impl Report {
                 engines.push(outcome.name);
             }
         }
-        let plain = if group == Group::Math { "vs std" } else { "vs naive" };
-        let has_peers = rows.iter().any(|row| row.of(Role::Peer).is_some());
+        let any = |role| rows.iter().any(|row| row.has(role));
+        let columns = columns(group, &any);
         let mut headings = vec!["case"];
         headings.extend(&engines);
         headings.push("spread");
-        match group {
-            Group::Memory => headings.extend(["GB/s", "% of copy"]),
-            group if group.is_gemm() => headings.extend(["GFLOP/s", "% peak", plain]),
-            _ => headings.push(plain),
-        }
-        if has_peers {
-            headings.push("vs best");
-        }
+        headings.extend(columns.iter().map(|&(heading, _)| heading));
         let cells = |row: &&Row| {
             let unit = row.case.task.elements().map_or(1e3, |elements| elements as f64);
             let mut cells = vec![row.case.name.clone()];
             cells.extend(engines.iter().map(|name| time(row, name, unit)));
-            let ours = row.of(Role::Ours);
-            cells.push(optional(ours, spread));
-            match row.case.task {
-                Task::Gemm(gemm) => {
-                    let rate = ours.map(|summary| gemm.flops() as f64 / summary.median);
-                    let peak = match gemm.precision {
-                        Precision::F32 => self.peak().f32,
-                        Precision::F64 => self.peak().f64,
-                    };
-                    cells.push(optional(rate, |rate| format!("{rate:.1}")));
-                    cells.push(optional(rate, |rate| format!("{:.0}", 100.0 * rate / (peak * self.threads as f64))));
-                    cells.push(optional(row.ratio(Role::Naive), ratio));
-                }
-                Task::Memory(memory) => {
-                    cells.push(optional(ours, |summary| format!("{:.1}", memory.bytes() as f64 / summary.median)));
-                    cells.push(optional(row.ratio(Role::Copy), |ratio| format!("{:.0}", 100.0 * ratio)));
-                }
-                Task::Map(_) | Task::Loss(_) => cells.push(optional(row.ratio(Role::Naive), ratio)),
-            }
-            if has_peers {
-                cells.push(optional(row.ratio(Role::Peer), ratio));
-            }
+            cells.push(optional(row.of(Role::Ours), spread));
+            cells.extend(columns.iter().map(|(_, cell)| cell(self, row)));
             cells
         };
         let unit = if group.is_gemm() { "µs a call" } else { "ns an element" };
@@ -193,6 +213,39 @@ impl fmt::Display for Report {
     }
 }
 
+/// A heading, and what stands below it of a row.
+type Column = (&'static str, fn(&Report, &Row) -> String);
+
+/// What is worked out from the times, as far as there are engines to compare with.
+fn columns(group: Group, any: &dyn Fn(Role) -> bool) -> Vec<Column> {
+    let mut columns: Vec<Column> = Vec::new();
+    if group.is_gemm() {
+        columns.push(("GFLOP/s", |_, row| optional(row.rate(), |rate| format!("{rate:.1}"))));
+        columns.push(("% peak", |report, row| {
+            optional(report.share_of_peak(row), |share| format!("{:.0}", 100.0 * share))
+        }));
+    }
+    if group == Group::Memory {
+        columns.push(("GB/s", |_, row| optional(row.bandwidth(), |rate| format!("{rate:.1}"))));
+    }
+    let mut compare = |role, column: Column| columns.extend(any(role).then_some(column));
+    compare(Role::Sum, ("% of sum", |_, row| optional(row.ratio(Role::Sum), |part| format!("{:.0}", 100.0 * part))));
+    compare(
+        Role::Plain,
+        ("cost", |_, row| optional(row.ratio(Role::Plain), |x| format!("{:+.1}%", 100.0 / x - 100.0))),
+    );
+    let plain = if group == Group::Math { "vs std" } else { "vs naive" };
+    compare(Role::Naive, (plain, |_, row| optional(row.ratio(Role::Naive), ratio)));
+    compare(Role::OursSerial, ("speed-up", |_, row| optional(row.ratio(Role::OursSerial), ratio)));
+    if any(Role::Foreign) {
+        compare(Role::Peer, ("vs Rust", |_, row| optional(row.ratio(Role::Peer), ratio)));
+    }
+    if any(Role::Peer) || any(Role::Foreign) {
+        columns.push(("vs best", |_, row| optional(row.ratio_to_best(), ratio)));
+    }
+    columns
+}
+
 fn time(row: &Row, engine: &str, unit: f64) -> String {
     match row.outcomes.iter().find(|outcome| outcome.name == engine).map(|outcome| outcome.nanoseconds) {
         None => "-".to_owned(),
@@ -216,7 +269,7 @@ fn significant(x: f64) -> String {
     format!("{x:.decimals$}")
 }
 
-fn ratio(x: f64) -> String {
+pub(crate) fn ratio(x: f64) -> String {
     if x < 10.0 { format!("{x:.2}x") } else { format!("{x:.0}x") }
 }
 
@@ -227,15 +280,15 @@ fn spread(summary: Summary) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use benches::cases;
 
-    fn outcome(name: &'static str, role: Role, median: f64) -> Outcome {
+    pub(crate) fn outcome(name: &'static str, role: Role, median: f64) -> Outcome {
         Outcome { name, role, nanoseconds: Ok(Summary { median, p10: 0.9 * median, p90: 1.2 * median, samples: 9 }) }
     }
 
-    fn report(peak_after: f64) -> Report {
+    pub(crate) fn report(peak_after: f64) -> Report {
         let case = cases::all().into_iter().find(|case| case.name == "square 128").unwrap();
         let outcomes = vec![
             outcome("naive", Role::Naive, 400_000.0),
@@ -247,6 +300,7 @@ mod tests {
             machine: Machine { cpu: "cpu".to_owned(), cores: 1, compiler: "rustc" },
             isa: Isa::Portable,
             threads: 1,
+            peers: vec!["slow 1.0".to_owned(), "fast 2.0".to_owned()],
             before: Peak { f32: 419.4304, f64: 1.0 },
             after: Peak { f32: peak_after, f64: 1.0 },
             rows: vec![Row { case, outcomes }],
