@@ -39,11 +39,14 @@ pub enum Group {
     Math,
     /// Loss and gradient.
     Loss,
+    /// Functions and updates of more than a cache holds.
+    Memory,
 }
 
 impl Group {
     /// Every group, in the order of a report.
-    pub const ALL: [Group; 6] = [Group::Square, Group::Layer, Group::Thin, Group::Double, Group::Math, Group::Loss];
+    pub const ALL: [Group; 7] =
+        [Group::Square, Group::Layer, Group::Thin, Group::Double, Group::Math, Group::Loss, Group::Memory];
 
     /// Whether its cases are matrix products.
     pub fn is_gemm(self) -> bool {
@@ -60,6 +63,7 @@ impl fmt::Display for Group {
             Group::Double => "gemm f64, square",
             Group::Math => "math f32",
             Group::Loss => "loss and gradient f32",
+            Group::Memory => "out of cache f32, 64 MiB a slice, against a copy of as many bytes",
         })
     }
 }
@@ -73,6 +77,8 @@ pub enum Task {
     Map(Function),
     /// A loss and its gradient.
     Loss(Loss),
+    /// What has little to compute for each byte.
+    Memory(Memory),
 }
 
 /// The product C (m x n) = A (m x k) B (k x n), C row-major.
@@ -137,6 +143,92 @@ pub enum LossKind {
     Bce,
 }
 
+/// One pass over slices of `len` elements each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// What it computes.
+    pub kernel: Stream,
+    /// Elements of each slice.
+    pub len: usize,
+}
+
+/// What a [`Memory`] computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// A function of each element, from one slice to another.
+    Map(Function),
+    /// A step of an optimiser.
+    Update(Optimizer),
+}
+
+/// The optimisers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Optimizer {
+    /// Gradient descent.
+    Sgd,
+    /// Gradient descent with momentum.
+    Momentum,
+    /// Gradient descent with Nesterov's momentum.
+    Nesterov,
+    /// Adam.
+    Adam,
+    /// Adam with decoupled weight decay.
+    AdamW,
+    /// RMSprop.
+    RmsProp,
+    /// Adagrad.
+    Adagrad,
+}
+
+impl Optimizer {
+    /// Every optimiser.
+    pub const ALL: [Optimizer; 7] = [
+        Optimizer::Sgd,
+        Optimizer::Momentum,
+        Optimizer::Nesterov,
+        Optimizer::Adam,
+        Optimizer::AdamW,
+        Optimizer::RmsProp,
+        Optimizer::Adagrad,
+    ];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Optimizer::Sgd => "sgd",
+            Optimizer::Momentum => "momentum",
+            Optimizer::Nesterov => "nesterov",
+            Optimizer::Adam => "adam",
+            Optimizer::AdamW => "adamw",
+            Optimizer::RmsProp => "rmsprop",
+            Optimizer::Adagrad => "adagrad",
+        }
+    }
+
+    /// Slices of state beside parameters and gradients.
+    pub const fn states(self) -> usize {
+        match self {
+            Optimizer::Sgd => 0,
+            Optimizer::Momentum | Optimizer::Nesterov | Optimizer::RmsProp | Optimizer::Adagrad => 1,
+            Optimizer::Adam | Optimizer::AdamW => 2,
+        }
+    }
+}
+
+impl Memory {
+    /// Bytes that are read, and written: what is changed in place counts twice.
+    pub fn bytes(&self) -> usize {
+        let slices = match self.kernel {
+            Stream::Map(_) => 2,
+            Stream::Update(optimizer) => 3 + 2 * optimizer.states(),
+        };
+        slices * self.len * size_of::<f32>()
+    }
+}
+
+/// Elements of a slice of a [`Task::Memory`]: 64 MiB.
+pub const MEMORY_LEN: usize = 1 << 24;
+
 /// Elements of a [`Task::Map`]: input and output fit the first-level cache together.
 pub const MAP_LEN: usize = 4096;
 
@@ -147,6 +239,7 @@ impl Task {
             Task::Gemm(_) => None,
             Task::Map(_) => Some(MAP_LEN),
             Task::Loss(loss) => Some(loss.rows * loss.cols),
+            Task::Memory(memory) => Some(memory.len),
         }
     }
 }
@@ -174,7 +267,18 @@ pub fn all() -> Vec<Case> {
         let name = format!("{title} {rows}x{cols}");
         cases.push(Case { name, group: Group::Loss, quick: true, task: Task::Loss(Loss { kind, rows, cols }) });
     }
+    memory(&mut cases);
     cases
+}
+
+fn memory(cases: &mut Vec<Case>) {
+    let maps = Function::ALL.map(|function| (function.name(), Stream::Map(function)));
+    let updates = Optimizer::ALL.map(|optimizer| (optimizer.name(), Stream::Update(optimizer)));
+    for (name, kernel) in maps.into_iter().chain(updates) {
+        let quick = matches!(kernel, Stream::Map(Function::Exp) | Stream::Update(Optimizer::Adam));
+        let task = Task::Memory(Memory { kernel, len: MEMORY_LEN });
+        cases.push(Case { name: format!("memory {name}"), group: Group::Memory, quick, task });
+    }
 }
 
 fn squares(cases: &mut Vec<Case>) {

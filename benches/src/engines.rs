@@ -27,6 +27,8 @@ pub enum Role {
     Naive,
     /// Another library.
     Peer,
+    /// A copy of as many bytes as are read and written: what memory allows.
+    Copy,
 }
 
 /// One way to compute a kind of task.

@@ -7,6 +7,8 @@ mod gemmkit;
 mod matrixmultiply;
 #[cfg(feature = "peers")]
 mod rten;
+#[cfg(feature = "peers")]
+mod wide;
 
 use crate::engines::{GemmEngine, MapEngine};
 use kernels::{Function, Isa};
@@ -38,12 +40,12 @@ impl Peers for f64 {
 }
 
 /// Other libraries' versions of a function; those that can be told use no more than `isa`.
-pub(crate) fn map(function: Function, isa: Isa) -> Option<MapEngine> {
+pub(crate) fn map(function: Function, isa: Isa) -> Vec<MapEngine> {
     #[cfg(feature = "peers")]
-    return rten::map(function, isa);
+    return rten::map(function, isa).into_iter().chain(wide::map(function)).collect();
     #[cfg(not(feature = "peers"))]
     {
         let _ = (function, isa);
-        None
+        Vec::new()
     }
 }

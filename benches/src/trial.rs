@@ -3,6 +3,7 @@
 mod gemm;
 mod loss;
 mod map;
+mod memory;
 
 use crate::cases::{Case, Precision, Task};
 use crate::check::Wrong;
@@ -36,6 +37,7 @@ impl Case {
             },
             Task::Map(function) => Box::new(map::MapTrial::new(function, setup)),
             Task::Loss(loss) => Box::new(loss::LossTrial::new(loss, setup)),
+            Task::Memory(task) => Box::new(memory::MemoryTrial::new(task, setup)),
         }
     }
 }
@@ -46,7 +48,7 @@ fn ids<F>(engines: &[Engine<F>]) -> Vec<(&'static str, Role)> {
 
 #[cfg(test)]
 mod tests {
-    use crate::cases::{self, Task};
+    use crate::cases::{self, Case, Task};
     use crate::engines::Setup;
     use kernels::KernelSet;
 
@@ -55,7 +57,14 @@ mod tests {
         // Larger products are left to the benchmark itself, which checks each before it is timed.
         const FLOPS: usize = 30_000_000;
         let small = |task| !matches!(task, Task::Gemm(gemm) if gemm.flops() > FLOPS);
-        for case in cases::all().into_iter().filter(|case| case.quick && small(case.task)) {
+        let shorter = |mut case: Case| {
+            if let Task::Memory(memory) = &mut case.task {
+                memory.len = 2 * cases::MAP_LEN;
+                case.quick = true;
+            }
+            case
+        };
+        for case in cases::all().into_iter().map(shorter).filter(|case| case.quick && small(case.task)) {
             for set in KernelSet::available() {
                 let mut trial = case.trial(Setup { set, threads: 1 });
                 for (engine, (name, _)) in trial.engines().into_iter().enumerate() {

@@ -10,6 +10,18 @@ use tests::matrix::Float;
 /// Elements of a buffer at most.
 const LARGEST: i128 = 1 << 16;
 
+const ACTIVATIONS: [Activation; 9] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::LeakyRelu { slope: 0.1 },
+    Activation::Softplus,
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::Silu,
+];
+
 /// Shapes, strides, offsets, lengths, scalars, epilogue and values come from the bytes. Views that do not fit their buffers
 /// must be refused; all others are multiplied, and every instruction set must give the portable path's bits and leave alone
 /// what lies between the elements of C.
@@ -24,8 +36,9 @@ fn product<T: Float>(data: &mut Bytes<'_>) -> String {
     let output = Strided::new(data, m, n);
     let scalars = [0.0, 1.0, -0.7, 1.3, -1.0, f64::INFINITY, f64::NAN];
     let (alpha, beta) = (T::from_f64(data.choose(&scalars)), T::from_f64(data.choose(&scalars)));
-    let activation = data.choose(&[Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::Tanh]);
-    let (epilogue, threaded) = (data.byte() % 4, data.byte().is_multiple_of(8));
+    let activation = data.choose(&ACTIVATIONS);
+    let (epilogue, how) = (data.byte() % 4, data.byte());
+    let (threaded, packed) = (how.is_multiple_of(8), how % 4 == 1);
     let mut values = Values(data.word() | 1);
 
     let refused = [("a", a.is_refused::<T>()), ("b", b.is_refused::<T>()), ("output", output.is_refused::<T>())];
@@ -45,19 +58,23 @@ fn product<T: Float>(data: &mut Bytes<'_>) -> String {
         _ => Epilogue::Derivative { activation, kept: output.view(&output_data) },
     };
     let options = GemmOptions { epilogue, ..GemmOptions::default() };
-    let on = |set: &KernelSet| {
+    let on = |set: &KernelSet, packed: bool| {
         let mut result = c_data.clone();
-        set.gemm(alpha, a.view(&a_data), b.view(&b_data), beta, c.view_mut(&mut result), &options);
+        let (a, b, c) = (a.view(&a_data), b.view(&b_data), c.view_mut(&mut result));
+        match packed {
+            true => set.gemm_packed(alpha, a, &set.pack_b(b), beta, c, &options),
+            false => set.gemm(alpha, a, b, beta, c, &options),
+        }
         result.into_iter().map(bits).collect::<Vec<u64>>()
     };
     let portable = KernelSet::for_isa(Isa::Portable).expect("it is always there");
-    let expected = on(portable);
+    let expected = on(portable, packed);
     let written: HashSet<i128> = c.places().collect();
     for (at, (&new, &old)) in expected.iter().zip(&c_data).enumerate() {
         assert!(written.contains(&(at as i128)) || new == bits(old), "element {at}, not of C, has changed");
     }
     for set in KernelSet::available() {
-        let found = if threaded { pool().install(|| on(set)) } else { on(set) };
+        let found = if threaded { pool().install(|| on(set, packed)) } else { on(set, packed) };
         assert!(found == expected, "{} differs from the portable path: {m}x{n}x{k}, {a:?}, {b:?}, {c:?}", set.isa());
     }
     let class = |size: usize| size.min(3) + size / 16;

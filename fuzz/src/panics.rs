@@ -8,7 +8,7 @@ thread_local! {
     static EXPECTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Makes the panics that [`refused`] expects silent; under libFuzzer, whose hook ends the process, also harmless.
+/// Makes the panics that a target expects silent; under libFuzzer, whose hook ends the process, also harmless.
 pub fn allow_expected() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -16,9 +16,10 @@ pub fn ulp_error(y: f32, reference: f64) -> f64 {
         let due = reference.abs() >= OVERFLOW && y.is_sign_negative() == reference.is_sign_negative();
         return if due { 0.0 } else { f64::INFINITY };
     }
-    let exponent = ((reference.to_bits() >> 52) & 0x7ff) as i32 - 1023;
-    let ulp = 2f64.powi(exponent.clamp(-126, 127) - 23);
-    (f64::from(y) - reference).abs() / ulp
+    // The exponent as f64 has it, with its bias of 1023.
+    let exponent = ((reference.to_bits() >> 52) & 0x7ff).clamp(1023 - 126, 1023 + 127);
+    // Times the inverse of 2^(exponent - 23), as exact as a division and quicker.
+    (f64::from(y) - reference).abs() * f64::from_bits((2 * 1023 + 23 - exponent) << 52)
 }
 
 #[cfg(test)]

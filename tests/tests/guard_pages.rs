@@ -5,11 +5,23 @@ mod guarded;
 
 use guarded::{Guarded, Side};
 use kernels::testing::for_each_isa;
-use kernels::{Activation, ClassTargets, Epilogue, Function, GemmOptions, KernelSet, MatMut, MatRef, Reduction};
+use kernels::{
+    Activation, ClassTargets, Epilogue, Function, GemmOptions, KernelSet, LossOptions, MatMut, MatRef, Reduction,
+};
 use tests::matrix::Float;
 use tests::random::Random;
 
-const ACTIVATIONS: [Activation; 4] = [Activation::Identity, Activation::Relu, Activation::Sigmoid, Activation::Tanh];
+const ACTIVATIONS: [Activation; 9] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::LeakyRelu { slope: 0.1 },
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Softplus,
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::Silu,
+];
 
 /// Around one vector, two, four and a group of four accumulators.
 fn lengths() -> impl Iterator<Item = usize> {
@@ -42,6 +54,8 @@ fn functions() {
                 assert_eq!(x, y, "{} of {len} on {}", function.name(), set.isa());
             }
             for activation in ACTIVATIONS {
+                set.activate(activation, x, y);
+                set.activate_in_place(activation, y);
                 set.activation_backward(activation, x, y);
             }
             set.sgd(y, x, 0.1, 0.01);
@@ -64,26 +78,52 @@ fn reductions() {
     });
 }
 
+fn weighted<'a>(losses: &'a mut [f64], of_row: &'a [f32], of_col: &'a [f32]) -> LossOptions<'a> {
+    LossOptions {
+        reduction: Reduction::None(losses),
+        sample_weights: Some(of_row),
+        class_weights: Some(of_col),
+        ..LossOptions::default()
+    }
+}
+
 #[test]
 fn rows() {
     on_every_isa_and_side(|set, side| {
         let (mut x, mut d, mut t) = (Guarded::new(2000, side), Guarded::new(2000, side), Guarded::new(2000, side));
-        let (mut sums, mut labels) = (Guarded::new(200, side), Guarded::new(10, side));
+        let (mut of_col, mut labels) = (Guarded::new(200, side), Guarded::new(10, side));
+        let (mut of_row, mut each) = (Guarded::new(10, side), Guarded::new(10, side));
         for cols in lengths().skip(1) {
             for rows in [1, 2, 3, 9] {
                 let len = rows * cols;
-                let (x, d, t, sums) = (x.of_len(len), d.of_len(len), t.of_len(len), sums.of_len(cols));
-                let labels: &mut [u32] = labels.of_len(rows);
+                let (x, d, t, of_col) = (x.of_len(len), d.of_len(len), t.of_len(len), of_col.of_len(cols));
+                let (labels, of_row, each) = (labels.of_len(rows), of_row.of_len(rows), each.of_len(rows));
                 x.iter_mut().enumerate().for_each(|(i, x)| *x = i as f32 * 0.01);
                 t.fill(0.25);
-                set.column_sums(cols, x, sums);
+                set.column_sums(cols, x, of_col);
                 set.softmax(cols, x, d);
-                let losses = [
-                    set.mse(cols, x, t, Reduction::Mean.into(), d),
-                    set.bce_with_logits(cols, x, t, Reduction::Mean.into(), d),
-                    set.softmax_cross_entropy(cols, x, ClassTargets::Indices(labels), Reduction::Mean.into(), d),
-                ];
-                assert!(losses.iter().all(|loss| loss.is_finite()), "{rows}x{cols}: {losses:?} on {}", set.isa());
+                set.softmax_in_place(cols, d);
+                set.log_softmax(cols, x, d);
+                set.log_softmax_in_place(cols, d);
+                set.logsumexp(cols, x, of_row);
+
+                labels.fill(0);
+                of_col.fill(2.0);
+                of_row.fill(0.5);
+                let plain = LossOptions::default;
+                for targets in [ClassTargets::Indices(labels), ClassTargets::Probabilities(t)] {
+                    let costs = [
+                        set.mse(cols, x, t, plain(), d) + set.mse(cols, x, t, weighted(each, of_row, of_col), d),
+                        set.huber(cols, x, t, 1.0, plain(), d)
+                            + set.huber(cols, x, t, 1.0, weighted(each, of_row, of_col), d),
+                        set.bce_with_logits(cols, x, t, plain(), d)
+                            + set.bce_with_logits(cols, x, t, weighted(each, of_row, of_col), d),
+                        set.softmax_cross_entropy(cols, x, targets, plain(), d)
+                            + set.softmax_cross_entropy(cols, x, targets, weighted(each, of_row, of_col), d),
+                    ];
+                    assert!(costs.iter().all(|cost| cost.is_finite()), "{rows}x{cols}: {costs:?} on {}", set.isa());
+                    assert!(each.iter().all(|loss| loss.is_finite()), "{rows}x{cols}: {each:?} on {}", set.isa());
+                }
                 set.argmax(cols, x, labels);
                 assert!(labels.iter().all(|&label| label as usize == cols - 1), "{labels:?} on {}", set.isa());
             }
@@ -128,6 +168,9 @@ fn products<T: Float + bytemuck::Pod>(set: &KernelSet, side: Side) {
                     let (alpha, beta) = (T::from_f64(1.0), T::from_f64(beta));
                     set.gemm(alpha, a_at.read(a), b_at.read(b), beta, c_at.write(c), &options);
                 }
+                let packed = set.pack_b(b_at.read(b));
+                let options = GemmOptions { epilogue, ..GemmOptions::default() };
+                set.gemm_packed(T::from_f64(1.0), a_at.read(a), &packed, T::from_f64(0.0), c_at.write(c), &options);
                 if let Epilogue::None = epilogue {
                     let last: f64 = c_at.read(c).get(m - 1, n - 1).into();
                     assert_eq!(last, k as f64, "{m}x{n}x{k} on {}, {side:?}", set.isa());
@@ -141,6 +184,23 @@ fn products<T: Float + bytemuck::Pod>(set: &KernelSet, side: Side) {
 fn matrix_products() {
     on_every_isa_and_side(products::<f32>);
     on_every_isa_and_side(products::<f64>);
+}
+
+#[test]
+fn sums_of_columns_beside_a_product() {
+    on_every_isa_and_side(|set, side| {
+        let new = || Guarded::new(1 << 14, side);
+        let (mut a, mut b, mut c, mut sums) = (new(), new(), new(), new());
+        for (m, n, k) in [(1, 1, 1), (7, 10, 33), (14, 32, 8), (15, 33, 9), (29, 65, 17), (61, 49, 5)] {
+            let (a, b, c, sums) = (a.of_len(m * k), b.of_len(k * n), c.of_len(m * n), sums.of_len(n));
+            a.fill(0.5);
+            b.fill(2.0);
+            let (a, b) = (MatRef::from_row_major(a, m, k), MatRef::from_row_major(b, k, n));
+            let c = MatMut::from_row_major(c, m, n);
+            set.gemm_with_column_sums(1.0, a, b, 0.0, c, sums, &GemmOptions::default());
+            assert!(sums.iter().all(|&sum| sum == (m * k) as f32), "{m}x{n}x{k} on {}: {sums:?}", set.isa());
+        }
+    });
 }
 
 /// A matrix that takes up a whole buffer, from its first to its last element.

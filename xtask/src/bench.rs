@@ -5,6 +5,7 @@ mod machine;
 mod report;
 
 use crate::flags::{Bench, Kind};
+use crate::rebuild;
 use benches::cases::{self, Case};
 use benches::measure::{Plan, measure};
 use benches::peak::Peak;
@@ -15,12 +16,12 @@ use machine::Machine;
 use report::{Report, Row};
 use std::error::Error;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 /// Measures, prints the tables and writes the files asked for; fails if an answer of ours is wrong.
 pub(crate) fn run(flags: &Bench) -> Result<ExitCode, Box<dyn Error>> {
     if flags.peers && !cfg!(feature = "peers") {
-        return run_with_peers();
+        return Ok(rebuild::run("peers", "")?);
     }
     let cases = selected(flags)?;
     let setup = Setup { set: kernel_set(flags)?, threads: flags.threads.get() };
@@ -37,18 +38,6 @@ pub(crate) fn run(flags: &Bench) -> Result<ExitCode, Box<dyn Error>> {
     }
     let ours_wrong = report.wrong().any(|(_, outcome)| matches!(outcome.role, Role::Ours | Role::OursSerial));
     Ok(if ours_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// The same command by a build that has the peers.
-fn run_with_peers() -> Result<ExitCode, Box<dyn Error>> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["run", "--release", "--features", "peers", "--manifest-path"])
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-        .arg("--")
-        .args(std::env::args_os().skip(1))
-        .status()?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn selected(flags: &Bench) -> Result<Vec<Case>, String> {

@@ -46,7 +46,7 @@ pub(crate) enum Step {
     Generated,
     /// The golden digests on each instruction set
     Digests,
-    /// Vector math over a sample of all inputs, optimised
+    /// Vector math on one of each 64 inputs, and on all special ones
     Sweep,
     /// The examples reach their accuracy
     Examples,

@@ -2,8 +2,8 @@
 
 use crate::ci::Step;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kernels::Isa;
-use std::num::NonZeroUsize;
+use kernels::{Function, Isa};
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 /// Tasks of the workspace.
@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Digest(Digest),
     /// Train for many steps and see that memory and speed stay level
     Soak(Soak),
+    /// Run the element-wise functions over all 2^32 inputs and judge each result against f64
+    Sweep(Sweep),
 }
 
 #[derive(Debug, Args)]
@@ -53,6 +55,30 @@ pub(crate) struct Digest {
     /// Write them to tests/digests.txt instead, after a deliberate change of the arithmetic
     #[arg(long)]
     pub(crate) write: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Sweep {
+    /// Functions, such as exp and tanh [default: all]
+    #[arg(value_name = "FUNCTION", value_parser = function)]
+    pub(crate) functions: Vec<Function>,
+
+    /// Instruction sets to judge, separated by commas: portable, neon, avx2, avx512 [default: all that the CPU has]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) isa: Vec<Isa>,
+
+    /// Only one of each N inputs, and the neighbourhoods of powers of two and of the ends of ranges
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) every: NonZeroU32,
+
+    /// Also write the table to this file, as Markdown; an interruption leaves what was there
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+fn function(name: &str) -> Result<Function, String> {
+    let found = Function::ALL.into_iter().find(|function| function.name() == name);
+    found.ok_or_else(|| format!("expected one of {}", Function::ALL.map(Function::name).join(", ")))
 }
 
 #[derive(Debug, Args)]
@@ -117,5 +143,16 @@ mod tests {
         let Flags { command: Command::Bench(bench) } = parse("avx2").unwrap() else { panic!("a bench") };
         assert_eq!((bench.isa, bench.kind), (Some(Isa::Avx2), Kind::Gemm));
         assert!(parse("sse9").unwrap_err().to_string().contains("expected one of portable"));
+    }
+
+    #[test]
+    fn functions_are_parsed_by_name() {
+        let parse = |line: &str| Flags::try_parse_from(line.split(' '));
+        let Flags { command: Command::Sweep(sweep) } = parse("xtask sweep tanh exp --isa neon,avx2").unwrap() else {
+            panic!("a sweep")
+        };
+        assert_eq!((sweep.functions, sweep.isa), (vec![Function::Tanh, Function::Exp], vec![Isa::Neon, Isa::Avx2]));
+        assert!(parse("xtask sweep tang").unwrap_err().to_string().contains("expected one of exp, ln"));
+        assert!(parse("xtask sweep --every 0").is_err());
     }
 }

@@ -5,7 +5,9 @@ mod bench;
 mod ci;
 mod digest;
 mod flags;
+mod rebuild;
 mod soak;
+mod sweep;
 mod table;
 
 use clap::Parser;
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
         Command::Ci(flags) => ci::run(&flags),
         Command::Digest(flags) => digest::run(&flags),
         Command::Soak(flags) => soak::run(&flags),
+        Command::Sweep(flags) => sweep::run(&flags),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");

@@ -26,20 +26,20 @@ pub(crate) fn run(flags: &Soak) -> Result<ExitCode, Box<dyn Error>> {
     let x = random.floats(STEPS * BATCH * INPUTS, 1.0);
     let labels: Vec<u32> = (0..STEPS * BATCH).map(|_| random.below(CLASSES) as u32).collect();
     let builder = Model::builder(INPUTS).linear(64, Activation::Relu).linear(64, Activation::Tanh);
-    let mut model = builder.linear(CLASSES, Activation::Identity).loss(Loss::SoftmaxCrossEntropy).build()?;
-    let trainer = Trainer::new(TrainOptions {
+    let model = builder.linear(CLASSES, Activation::Identity).loss(Loss::SoftmaxCrossEntropy).build()?;
+    let options = TrainOptions {
         batch_size: BatchSize::Rows(BATCH),
-        learning_rate: 0.01,
         max_epochs: epochs + 1,
         tol: None,
         threads: flags.threads,
         ..TrainOptions::default()
-    })?;
+    };
+    let mut trainer = Trainer::new(model, options)?;
 
     // The first epoch is the warm-up.
     let mut record = Record::new(epochs);
     let mut failure = None;
-    trainer.fit_observed(&mut model, &x, &labels, |_, progress| {
+    trainer.fit_observed((&x, &labels), None, |_, progress| {
         match progress {
             Progress::Batch(_) => record.step(),
             Progress::Epoch(_) => {

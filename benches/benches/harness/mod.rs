@@ -48,6 +48,6 @@ pub(crate) fn run(wanted: fn(Group) -> bool) {
 fn flops(task: Task) -> usize {
     match task {
         Task::Gemm(gemm) => gemm.flops(),
-        Task::Map(_) | Task::Loss(_) => 0,
+        Task::Map(_) | Task::Loss(_) | Task::Memory(_) => 0,
     }
 }

@@ -18,24 +18,30 @@ pub(crate) struct MapTrial {
 
 impl MapTrial {
     pub(crate) fn new(function: Function, setup: Setup) -> Self {
-        let (low, high) = match function {
-            Function::Ln => (1e-3, 8.0),
-            Function::Log1p => (-0.99, 8.0),
-            _ => (-8.0, 8.0),
-        };
-        let x = uniform(1, MAP_LEN, low, high);
-        let expected = x.iter().map(|&x| {
-            let (x, y) = (f64::from(x), exact(function, f64::from(x)));
-            // The negative tail of GELU, and what other libraries take for erf, are off by as much of the argument.
-            let scale = match function {
-                Function::Gelu | Function::GeluTanh | Function::Erf => x.abs().max(y.abs()),
-                _ => y.abs(),
-            };
-            (y, ULPS * f64::from(f32::EPSILON) * scale)
-        });
-        let reference = Reference::new(MAP_LEN, expected);
+        let (x, reference) = operands(function);
         MapTrial { x, reference, engines: engines::map(function, setup), out: Aligned::new(MAP_LEN, f32::NAN) }
     }
+}
+
+/// Arguments and what is due for them.
+pub(super) fn operands(function: Function) -> (Aligned<f32>, Reference) {
+    let (low, high) = match function {
+        Function::Ln => (1e-3, 8.0),
+        Function::Log1p => (-0.99, 8.0),
+        _ => (-8.0, 8.0),
+    };
+    let x = uniform(1, MAP_LEN, low, high);
+    let expected = x.iter().map(|&x| {
+        let (x, y) = (f64::from(x), exact(function, f64::from(x)));
+        // The negative tail of GELU, and what other libraries take for erf, are off by as much of the argument.
+        let scale = match function {
+            Function::Gelu | Function::GeluTanh | Function::Erf => x.abs().max(y.abs()),
+            _ => y.abs(),
+        };
+        (y, ULPS * f64::from(f32::EPSILON) * scale)
+    });
+    let reference = Reference::new(MAP_LEN, expected);
+    (x, reference)
 }
 
 fn exact(function: Function, x: f64) -> f64 {

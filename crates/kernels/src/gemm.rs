@@ -13,31 +13,30 @@ mod blas;
 mod blocking;
 mod copy;
 mod dot;
+mod element;
 mod epilogue;
 mod loops;
 mod micro;
 mod pack;
 mod packed;
+mod problem;
 mod scratch;
 mod threads;
 mod view;
 
 pub use blas::{dgemm, sgemm};
+pub(crate) use element::Arithmetic;
+pub use element::Element;
 pub(crate) use loops::serial;
 pub use packed::PackedB;
 pub(crate) use packed::{Prepack, prepack};
+pub(crate) use problem::Problem;
 pub use view::{MatMut, MatRef};
 
 use crate::activation::Activation;
 use crate::kernel_set::KernelSet;
-use crate::math::{double, single};
 use crate::reduce::ROW_CHUNK;
-use crate::simd::{Float, Simd};
-use epilogue::{Bias, TileEpilogue};
-use pack::Panels;
-use scratch::Pod;
-use std::fmt::Debug;
-use std::ops::Add;
+use problem::{BOperand, Order};
 
 /// What is applied to each element of C after the product is complete.
 #[derive(Clone, Copy, Debug, Default)]
@@ -118,120 +117,6 @@ pub fn gemm<T: Element>(
     options: &GemmOptions<'_, T>,
 ) {
     KernelSet::best().gemm(alpha, a, b, beta, c, options);
-}
-
-/// The element types of `gemm`: `f32` and `f64`.
-pub trait Element: sealed::Sealed + Copy + Default + PartialEq + From<f32> + Send + Sync + Debug + 'static {}
-
-mod sealed {
-    use super::{GemmOptions, KernelSet, MatMut, MatRef, PackedB};
-
-    /// From the public call to the crate's own types, which a public trait cannot name.
-    pub trait Sealed: Sized {
-        fn gemm(
-            set: &KernelSet,
-            alpha: Self,
-            a: MatRef<'_, Self>,
-            b: MatRef<'_, Self>,
-            beta: Self,
-            c: MatMut<'_, Self>,
-            options: &GemmOptions<'_, Self>,
-        );
-
-        fn pack_b(set: &KernelSet, b: MatRef<'_, Self>) -> PackedB<Self>;
-
-        fn gemm_packed(
-            set: &KernelSet,
-            alpha: Self,
-            a: MatRef<'_, Self>,
-            b: &PackedB<Self>,
-            beta: Self,
-            c: MatMut<'_, Self>,
-            options: &GemmOptions<'_, Self>,
-        );
-    }
-}
-
-/// The functions that activations need, declared or taken from a module.
-macro_rules! functions {
-    ($($math:ident)?) => {
-        functions!($($math)?: sigmoid, tanh, softplus, gelu, gelu_tanh, silu);
-        functions!($($math)?: softplus_derivative, gelu_derivative, gelu_tanh_derivative, silu_derivative);
-    };
-    (: $($name:ident),*) => {
-        $(fn $name<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S>;)*
-    };
-    ($math:ident: $($name:ident),*) => {$(
-        #[inline(always)]
-        fn $name<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S> {
-            $math::$name(x)
-        }
-    )*};
-}
-
-/// What the kernels know of an element type.
-pub(crate) trait Arithmetic: Element + Pod + Add<Output = Self> {
-    type Vector<S: Simd>: Float<Scalar = Self, Simd = S>;
-    fn kernel(set: &KernelSet) -> fn(&mut Problem<'_, Self>);
-    functions!();
-}
-
-/// Of the virtual vector, on every instruction set.
-const VIRTUAL_VECTOR_BYTES: usize = 64;
-
-/// One product to compute, or a band of rows or columns of one.
-pub(crate) struct Problem<'a, T> {
-    alpha: T,
-    a: MatRef<'a, T>,
-    b: BOperand<'a, T>,
-    /// `None` for 0: C is not read.
-    beta: Option<T>,
-    c: MatMut<'a, T>,
-    epilogue: TileEpilogue<'a, T>,
-    /// Where the sums of C's columns are added up, tile by tile.
-    column_sums: Option<&'a mut [T]>,
-    /// Whether C is the transpose of the caller's.
-    is_transpose: bool,
-    order: Order,
-}
-
-/// The right operand, as it lies or packed by an earlier call.
-#[derive(Clone, Copy)]
-pub(crate) enum BOperand<'a, T> {
-    View(MatRef<'a, T>),
-    Packed(Panels<'a, T>),
-}
-
-impl<'a, T: Arithmetic> BOperand<'a, T> {
-    fn rows(&self) -> usize {
-        match self {
-            BOperand::View(b) => b.rows(),
-            BOperand::Packed(panels) => panels.k,
-        }
-    }
-
-    fn cols(&self) -> usize {
-        match self {
-            BOperand::View(b) => b.cols(),
-            BOperand::Packed(panels) => panels.cols,
-        }
-    }
-
-    fn col_range(self, from: usize, to: usize) -> Self {
-        match self {
-            BOperand::View(b) => BOperand::View(b.col_range(from, to)),
-            BOperand::Packed(panels) => BOperand::Packed(panels.col_range(from, to)),
-        }
-    }
-}
-
-/// In which order the products of one element are summed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Order {
-    /// One chain in ascending k for each block of K.
-    Chain,
-    /// As `dot` has it, for a row or column of dot products.
-    Dot,
 }
 
 /// Checks a product and computes it.
@@ -336,165 +221,3 @@ impl KernelSet {
         T::gemm_packed(self, alpha, a, b, beta, c, options);
     }
 }
-
-impl<'a, T: Arithmetic> Problem<'a, T> {
-    /// Checks the shapes and decides what must not depend on how the problem is split later.
-    #[track_caller]
-    fn new(
-        alpha: T,
-        a: MatRef<'a, T>,
-        b: BOperand<'a, T>,
-        beta: T,
-        c: MatMut<'a, T>,
-        epilogue: Epilogue<'a, T>,
-    ) -> Self {
-        let (m, k, n) = (a.rows(), a.cols(), b.cols());
-        assert!(
-            b.rows() == k && c.rows() == m && c.cols() == n,
-            "gemm: A is {m}x{k}, B is {}x{n}, C is {}x{}: A must be m x k, B k x n, C m x n",
-            b.rows(),
-            c.rows(),
-            c.cols()
-        );
-        let epilogue = match epilogue {
-            Epilogue::None => TileEpilogue::None,
-            Epilogue::Bias { bias, activation } => {
-                let bias = bias.map_or(Bias::None, |bias| {
-                    assert!(bias.len() == n, "gemm: a bias of {} values for a C of {m}x{n}", bias.len());
-                    Bias::OfColumn(bias)
-                });
-                TileEpilogue::Bias { bias, activation }
-            }
-            Epilogue::Derivative { activation, kept } => {
-                assert!(
-                    kept.rows() == m && kept.cols() == n,
-                    "gemm: a derivative from {}x{} values for a C of {m}x{n}",
-                    kept.rows(),
-                    kept.cols()
-                );
-                TileEpilogue::Derivative { activation, kept }
-            }
-        };
-        let along_k = matches!(b, BOperand::View(b) if b.row_stride() == 1) && a.col_stride() == 1;
-        let order = if (m == 1 || n == 1) && along_k { Order::Dot } else { Order::Chain };
-        // A sum of no products is 0 whatever alpha is.
-        let alpha = if k == 0 { T::default() } else { alpha };
-        let beta = (beta != T::default()).then_some(beta);
-        let problem = Problem { alpha, a, b, beta, c, epilogue, column_sums: None, is_transpose: false, order };
-        // The kernels write rows of C. A column of C is a row of its transpose, and then the lanes run along it.
-        let c = &problem.c;
-        let lies_in_columns = c.row_stride() == 1 && (c.col_stride() != 1 || n == 1) && m > 1;
-        let problem = if lies_in_columns { problem.transposed() } else { problem };
-        if problem.is_narrow_with_columns_of_a() { problem.transposed() } else { problem }
-    }
-
-    /// Whether C has fewer columns than a vector has lanes, and A offers vectors along the rows: then C is computed by
-    /// columns and transposed on its way to memory, as is the gradient of a layer of few outputs.
-    fn is_narrow_with_columns_of_a(&self) -> bool {
-        let lanes = VIRTUAL_VECTOR_BYTES / size_of::<T>();
-        let (m, n, _) = self.shape();
-        self.order == Order::Chain && 1 < n && n < lanes && m >= 2 * lanes && self.a.row_stride() == 1
-    }
-
-    /// The same problem for a shorter time.
-    fn reborrow(&mut self) -> Problem<'_, T> {
-        Problem { c: self.c.reborrow(), column_sums: None, ..*self }
-    }
-
-    /// (m, n, k)
-    fn shape(&self) -> (usize, usize, usize) {
-        (self.a.rows(), self.b.cols(), self.a.cols())
-    }
-
-    /// Cᵀ = Bᵀ Aᵀ, where B is not packed.
-    fn transposed(self) -> Self {
-        let BOperand::View(b) = self.b else {
-            return self;
-        };
-        let Problem { a, c, epilogue, is_transpose, .. } = self;
-        let epilogue = epilogue.transposed();
-        Problem { a: b.t(), b: BOperand::View(a.t()), c: c.t(), epilogue, is_transpose: !is_transpose, ..self }
-    }
-
-    /// Rows `from..to` of C.
-    ///
-    /// # Safety
-    /// - While the result lives, nothing else may use these rows of C.
-    unsafe fn rows(&self, from: usize, to: usize) -> Problem<'_, T> {
-        let (_, n, _) = self.shape();
-        Problem {
-            a: self.a.row_range(from, to),
-            // SAFETY: the caller's promise.
-            c: unsafe { self.c.alias() }.split_rows(to).0.split_rows(from).1,
-            epilogue: self.epilogue.part(from, 0, to - from, n),
-            column_sums: None,
-            ..*self
-        }
-    }
-
-    /// Columns `from..to` of C; `from` at the start of a panel where B is packed.
-    ///
-    /// # Safety
-    /// - While the result lives, nothing else may use these columns of C.
-    unsafe fn cols(&self, from: usize, to: usize) -> Problem<'_, T> {
-        let (m, ..) = self.shape();
-        Problem {
-            b: self.b.col_range(from, to),
-            // SAFETY: the caller's promise.
-            c: unsafe { self.c.alias() }.split_cols(to).0.split_cols(from).1,
-            epilogue: self.epilogue.part(0, from, m, to - from),
-            column_sums: None,
-            ..*self
-        }
-    }
-}
-
-macro_rules! element {
-    ($scalar:ident, $vector:ident, $gemm:ident, $pack:ident, $math:ident) => {
-        impl Element for $scalar {}
-
-        impl sealed::Sealed for $scalar {
-            #[track_caller]
-            fn gemm(
-                set: &KernelSet,
-                alpha: $scalar,
-                a: MatRef<'_, $scalar>,
-                b: MatRef<'_, $scalar>,
-                beta: $scalar,
-                c: MatMut<'_, $scalar>,
-                options: &GemmOptions<'_, $scalar>,
-            ) {
-                product(set, alpha, a, BOperand::View(b), beta, c, options);
-            }
-
-            fn pack_b(set: &KernelSet, b: MatRef<'_, $scalar>) -> PackedB<$scalar> {
-                PackedB::new(set.isa(), b, set.$pack)
-            }
-
-            #[track_caller]
-            fn gemm_packed(
-                set: &KernelSet,
-                alpha: $scalar,
-                a: MatRef<'_, $scalar>,
-                b: &PackedB<$scalar>,
-                beta: $scalar,
-                c: MatMut<'_, $scalar>,
-                options: &GemmOptions<'_, $scalar>,
-            ) {
-                product(set, alpha, a, BOperand::Packed(b.panels(set.isa())), beta, c, options);
-            }
-        }
-
-        impl Arithmetic for $scalar {
-            type Vector<S: Simd> = S::$vector;
-
-            fn kernel(set: &KernelSet) -> fn(&mut Problem<'_, $scalar>) {
-                set.$gemm
-            }
-
-            functions!($math);
-        }
-    };
-}
-element!(f32, F32, gemm_f32, pack_f32, single);
-element!(f64, F64, gemm_f64, pack_f64, double);

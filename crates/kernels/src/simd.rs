@@ -174,6 +174,8 @@ pub(crate) trait Float:
     fn lt(self, other: Self) -> Self::Mask;
     fn eq(self, other: Self) -> Self::Mask;
     fn is_nan(self) -> Self::Mask;
+    /// Whether it is true of each lane.
+    fn all(mask: Self::Mask) -> bool;
     /// `mask ? yes : no`, bits untouched.
     fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
     /// 2^self for a whole number whose power is a normal number.

@@ -34,6 +34,10 @@ fn case(Row { case, outcomes }: &Row) -> Value {
             value["flops"] = gemm.flops().into();
         }
         Task::Map(_) | Task::Loss(_) => value["elements"] = case.task.elements().into(),
+        Task::Memory(memory) => {
+            value["elements"] = memory.len.into();
+            value["bytes"] = memory.bytes().into();
+        }
     }
     value
 }

@@ -97,10 +97,11 @@ impl Report {
         let mut headings = vec!["case"];
         headings.extend(&engines);
         headings.push("spread");
-        if group.is_gemm() {
-            headings.extend(["GFLOP/s", "% peak"]);
+        match group {
+            Group::Memory => headings.extend(["GB/s", "% of copy"]),
+            group if group.is_gemm() => headings.extend(["GFLOP/s", "% peak", plain]),
+            _ => headings.push(plain),
         }
-        headings.push(plain);
         if has_peers {
             headings.push("vs best");
         }
@@ -110,16 +111,23 @@ impl Report {
             cells.extend(engines.iter().map(|name| time(row, name, unit)));
             let ours = row.of(Role::Ours);
             cells.push(optional(ours, spread));
-            if let Task::Gemm(gemm) = row.case.task {
-                let rate = ours.map(|summary| gemm.flops() as f64 / summary.median);
-                let peak = match gemm.precision {
-                    Precision::F32 => self.peak().f32,
-                    Precision::F64 => self.peak().f64,
-                };
-                cells.push(optional(rate, |rate| format!("{rate:.1}")));
-                cells.push(optional(rate, |rate| format!("{:.0}", 100.0 * rate / (peak * self.threads as f64))));
+            match row.case.task {
+                Task::Gemm(gemm) => {
+                    let rate = ours.map(|summary| gemm.flops() as f64 / summary.median);
+                    let peak = match gemm.precision {
+                        Precision::F32 => self.peak().f32,
+                        Precision::F64 => self.peak().f64,
+                    };
+                    cells.push(optional(rate, |rate| format!("{rate:.1}")));
+                    cells.push(optional(rate, |rate| format!("{:.0}", 100.0 * rate / (peak * self.threads as f64))));
+                    cells.push(optional(row.ratio(Role::Naive), ratio));
+                }
+                Task::Memory(memory) => {
+                    cells.push(optional(ours, |summary| format!("{:.1}", memory.bytes() as f64 / summary.median)));
+                    cells.push(optional(row.ratio(Role::Copy), |ratio| format!("{:.0}", 100.0 * ratio)));
+                }
+                Task::Map(_) | Task::Loss(_) => cells.push(optional(row.ratio(Role::Naive), ratio)),
             }
-            cells.push(optional(row.ratio(Role::Naive), ratio));
             if has_peers {
                 cells.push(optional(row.ratio(Role::Peer), ratio));
             }

@@ -17,6 +17,11 @@ pub(super) fn target() -> PathBuf {
 
 pub(super) fn program(name: impl AsRef<std::ffi::OsStr>, arguments: &str) -> Command {
     let mut command = Command::new(name);
+    // What `cargo run` says of this program is not so of those that it starts; cargo-machete is misled by it.
+    let of_this = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_str().is_some_and(of_this)) {
+        command.env_remove(name);
+    }
     command.args(arguments.split_whitespace()).current_dir(root());
     command
 }

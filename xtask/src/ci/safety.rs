@@ -25,7 +25,8 @@ pub(super) fn fuzz() -> StepResult {
 }
 
 /// A command of cargo with the nightly compiler and AddressSanitizer, if there is one. The target is named so that build
-/// scripts and procedural macros, which run inside the compiler, are left as they are.
+/// scripts and procedural macros, which run inside the compiler, are left as they are. An allocation that is too large
+/// fails as it does without the sanitizer, for the tests of that.
 fn sanitized(arguments: &str) -> Option<Command> {
     if !has_toolchain("nightly") {
         return None;
@@ -34,5 +35,6 @@ fn sanitized(arguments: &str) -> Option<Command> {
     let mut command =
         program("rustup", &format!("run nightly cargo {arguments} --target {target_triple} --target-dir"));
     command.arg(target().join("asan")).env("RUSTFLAGS", "-Zsanitizer=address");
+    command.env("ASAN_OPTIONS", "allocator_may_return_null=1");
     Some(command)
 }

@@ -1,6 +1,6 @@
 //! Tests that visit every instruction set of this CPU by themselves.
 
-use super::command::{cargo, output, run};
+use super::command::{cargo, output, run, xtask};
 use super::coverage::{Coverage, Cpu, Suite, passed};
 use super::isas::{native_isas, required};
 use super::{Outcome, StepResult, timed};
@@ -22,6 +22,6 @@ pub(super) fn generated(coverage: &mut Coverage) -> StepResult {
 }
 
 pub(super) fn sweep() -> StepResult {
-    run(cargo("test --release -p tests math::").env("KERNELS_REQUIRE", required()))?;
+    run(&mut xtask("sweep --every 64")?)?;
     Ok(Outcome::Passed)
 }

@@ -65,6 +65,10 @@ fn transpose<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'
             unsafe {
                 let from = from.as_ptr().offset(i as isize * from_stride + j as isize);
                 let to = to_ptr.offset(j as isize * to_stride + i as isize);
+                // The next block of these rows: few at a time, they are not a stream that the hardware sees.
+                for row in 0..block_rows as isize {
+                    T::Vector::<S>::prefetch(s, from.wrapping_offset(row * from_stride).wrapping_add(lanes));
+                }
                 if block_rows == lanes && block_cols == lanes {
                     T::Vector::<S>::transpose(s, from, from_stride, to, to_stride);
                 } else {

@@ -2,7 +2,8 @@
 //!
 //! The order of one sum is that of [`reduce`](crate::reduce).
 
-use super::{Arithmetic, BOperand, Problem};
+use super::problem::BOperand;
+use super::{Arithmetic, Problem};
 use crate::reduce::dots_with;
 use crate::simd::{Float, Simd};
 

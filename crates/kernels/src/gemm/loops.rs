@@ -12,8 +12,9 @@
 use super::epilogue::TileEpilogue;
 use super::micro::{ALayout, MR_MAX, ROW_GROUP, Tile, Width};
 use super::pack::Panels;
+use super::problem::{BOperand, Order};
 use super::scratch::{Buffers, Scratch};
-use super::{Arithmetic, BOperand, MatMut, MatRef, Order, Problem, blocking, copy, dot, micro, pack, scratch};
+use super::{Arithmetic, MatMut, MatRef, Problem, blocking, copy, dot, micro, pack, scratch};
 use crate::reduce::add_rows;
 use crate::simd::{Float, Simd};
 use std::marker::PhantomData;
@@ -39,7 +40,12 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
     let lanes = T::Vector::<S>::LANES;
     let nr = S::NV * lanes;
     let kc = blocking::k_block(k);
-    let nc = blocking::n_block(kc, nr, size_of::<T>());
+    // A B that lies in columns is transposed on its way to the panels.
+    let transposed = matches!(problem.b, BOperand::View(b) if b.col_stride() != 1 && n > 1);
+    let nc = match transposed && kc >= blocking::KC_FOR_SINGLE_PANELS {
+        true => 2 * lanes,
+        false => blocking::n_block(kc, nr, size_of::<T>()),
+    };
     // LOOP 4
     let mut jc = 0;
     while jc < n {
@@ -56,6 +62,7 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
                 BOperand::Packed(panels) => BBlock::packed(panels, pc, jc),
             };
             let a = ABlock::new(problem.a.col_range(pc, pc + depth), cols.div_ceil(nr));
+            let streams = cols <= nr && a.streams();
             let beta = if pc == 0 { problem.beta } else { Some(T::from(1.0)) };
             let epilogue = if is_last { problem.epilogue } else { TileEpilogue::None };
             // LOOP 2
@@ -67,6 +74,9 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
             };
             for (i, rows) in blocking::even_pieces(m, mr) {
                 let a = a.tile(s, i, rows, &mut buffers.a);
+                if streams {
+                    a.fetch_next(s, rows);
+                }
                 let mut c = problem.c.part(i, jc, rows, cols);
                 if c.has_contiguous_rows() {
                     band::<S, T>(problem.alpha, &a, &b, beta, c.reborrow());
@@ -215,6 +225,12 @@ impl<'a, T: Arithmetic> ABlock<'a, T> {
         }
     }
 
+    /// Whether its rows come from beyond the L1 cache, each for the first time, if one tile of B is all that they meet.
+    fn streams(&self) -> bool {
+        let bytes = self.view.rows() * self.view.cols() * size_of::<T>();
+        self.layout == ALayout::Rows && !self.packed && bytes > blocking::L1_BYTES
+    }
+
     /// Rows `i` to `i + rows`.
     #[inline(always)]
     fn tile<'t, S: Simd>(&'t self, s: S, i: usize, rows: usize, buffer: &'t mut Scratch) -> ATile<'t, T> {
@@ -248,7 +264,20 @@ struct ATile<'a, T> {
     memory: PhantomData<&'a [T]>,
 }
 
-impl<T> ATile<'_, T> {
+impl<T: Arithmetic> ATile<'_, T> {
+    /// Asks for the first lines of the rows after this tile's. There may be none: a prefetch does not mind.
+    #[inline(always)]
+    fn fetch_next<S: Simd>(&self, s: S, rows: usize) {
+        const LINE: usize = 64;
+        let bytes = (self.k * size_of::<T>()).min(4 * LINE);
+        for row in rows..2 * rows {
+            let row = self.ptr.wrapping_offset(row as isize * self.stride);
+            for byte in (0..bytes).step_by(LINE) {
+                T::Vector::<S>::prefetch(s, row.wrapping_byte_add(byte));
+            }
+        }
+    }
+
     /// Pointers to rows i, i + [`ROW_GROUP`], ... of column 0 for a tile of `rows`; those past it are not to be used.
     #[inline(always)]
     fn row_pointers(&self, i: usize, rows: usize) -> [*const T; MR_MAX.div_ceil(ROW_GROUP)] {

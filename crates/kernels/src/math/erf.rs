@@ -1,19 +1,18 @@
 //! The error function, `2/√π ∫ exp(-t²) dt` from 0 to x.
 //!
-//! For `a = |x|` below 1 an odd polynomial, the first coefficient as 1 and the rest of it. From there on `1 - exp(g(a))`
+//! For `a = |x|` below 1 an odd polynomial, the first coefficient as 1 and the rest of it. From there on `1 - exp(a g(a))`
 //! with g a polynomial; the exponential is at most 0.16, so that its errors count little beside the last rounding. The
 //! sign is copied from x, so the function is odd.
 
-use super::exp::{of_rest, power};
+use super::exp::{of_rest, power_of_product};
 use super::polynomial;
 use crate::simd::Float32;
 
 /// `erf(a) / a - 1` as a polynomial of a² for a from 0 to 1, lowest power first; minimax to 2^-29.4 of erf.
 const Q: [f32; 7] =
     [0.128_379_17, -0.376_126_26, 0.112_835_79, -0.026_853_347, 0.005_187_162, -0.000_799_785_3, 7.806_904e-5];
-/// `ln(1 - erf(a))` for a from 1 to 4, lowest power first, minimax to 2^-29.8 of erf.
-const G: [f32; 7] =
-    [-0.000_353_724_93, -1.127_04, -0.638_225_7, -0.103_037_37, 0.021_805_312, -0.002_939_601_2, 0.000_185_572_56];
+/// `ln(1 - erf(a)) / a` for a from 1 to 4, lowest power first, minimax to 2^-28.6 of erf.
+const G: [f32; 6] = [-1.128_475_5, -0.635_846_5, -0.105_096_556, 0.022_786_029, -0.003_183_106_7, 0.000_210_182_16];
 /// From here on the result rounds to 1.
 const HIGHEST: f32 = 4.0;
 
@@ -24,7 +23,8 @@ pub(crate) fn erf<V: Float32>(x: V) -> V {
     let a = x.abs();
     let small = polynomial(a * a, &Q).mul_add(a, a);
     // The constant first: where x is NaN, the minimum chooses x.
-    let (t, r) = power::<0, V>(polynomial(x.constant(HIGHEST).min(a), &G));
+    let clamped = x.constant(HIGHEST).min(a);
+    let (t, r) = power_of_product::<0, V>(clamped, polynomial(clamped, &G));
     let large = t.neg_mul_add(of_rest(r), one);
     V::select(a.lt(one), small, large).copysign(x)
 }

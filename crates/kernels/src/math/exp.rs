@@ -16,31 +16,58 @@ pub(crate) const LN2_HIGH: f32 = 0.693_145_75;
 pub(crate) const LN2_LOW: f32 = 1.428_606_8e-6;
 /// `(exp(r) - 1 - r) / r²` for `|r| <= ln 2 / 2`, lowest power first: by Remez's exchange, each coefficient rounded to
 /// f32 in turn and the rest fitted again.
-pub(crate) const P: [f32; 5] = [0.499_999_94, 0.166_665_21, 0.041_668_26, 0.008_368_672, 0.001_382_137_7];
+const P: [f32; 5] = [0.499_999_94, 0.166_665_21, 0.041_668_26, 0.008_368_672, 0.001_382_137_7];
 
 /// Below this the result is 0, above [`HIGHEST`] infinite.
 const LOWEST: f32 = -104.0;
 pub(crate) const HIGHEST: f32 = 89.0;
 
+/// Where |x| is less, the result is a normal number.
+const TAME: f32 = 87.0;
+
 /// `e^x`. 0 for -infinity, infinity for infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn exp<V: Float32>(x: V) -> V {
+    if V::all(x.abs().lt(x.constant(TAME))) {
+        let (sum, _, r) = reduce(x);
+        // A normal number scaled to a normal number: n, which the low bits of the magic sum are, is added to its exponent.
+        return (of_rest(r).to_bits() + sum.to_bits().shift_left::<23>()).bits_to_float();
+    }
     // The constant first: where x is NaN, both choose x.
-    let x = x.constant(HIGHEST).min(x.constant(LOWEST).max(x));
-    let magic = x.constant(MAGIC_F32);
-    let n = x.mul_add(x.constant(LOG2_E), magic) - magic;
-    let r = n.neg_mul_add(x.constant(LN2_LOW), n.neg_mul_add(x.constant(LN2_HIGH), x));
-    of_rest(r).scale_by_pow2(n)
+    let (_, n, r) = reduce(x.constant(HIGHEST).min(x.constant(LOWEST).max(x)));
+    scale(of_rest(r), n)
 }
 
-/// `(t, r)` with `e^x = t / 2^SHIFT e^r`, t a power of two and `|r| <= ln 2 / 2`, for |x| < 2^7 and t a normal number: the
-/// low bits of the magic sum are an exponent.
+/// `(1.5 2^23 + n, n, r)` with `x = n ln 2 + r`.
 #[inline(always)]
-pub(crate) fn power<const SHIFT: i32, V: Float32>(x: V) -> (V, V) {
-    let magic = x.constant(MAGIC_F32 + (127 + SHIFT) as f32);
+fn reduce<V: Float32>(x: V) -> (V, V, V) {
+    let magic = x.constant(MAGIC_F32);
     let sum = x.mul_add(x.constant(LOG2_E), magic);
     let n = sum - magic;
-    let r = n.neg_mul_add(x.constant(LN2_LOW), n.neg_mul_add(x.constant(LN2_HIGH), x));
+    (sum, n, n.neg_mul_add(x.constant(LN2_LOW), n.neg_mul_add(x.constant(LN2_HIGH), x)))
+}
+
+/// `e 2^n` rounded once, for e from ½ to 2 and n from -150 to 128. Where the result is subnormal, it is rounded as the whole
+/// number that its bits are, as arithmetic with subnormal results takes some CPUs a hundred cycles.
+#[inline(always)]
+fn scale<V: Float32>(e: V, n: V) -> V {
+    let (normal, implicit_bit) = (e.constant(-100.0), e.constant(8_388_608.0));
+    // In units of 2^-149; only right where n is small.
+    let units = e * (normal.min(n) + e.constant(149.0)).pow2();
+    let subnormal = units.lt(implicit_bit);
+    let bits = (units + implicit_bit).to_bits() - implicit_bit.to_bits();
+    let scaled = e.scale_by_pow2(V::select(subnormal, e.constant(0.0), n));
+    V::select(subnormal, bits.bits_to_float(), scaled)
+}
+
+/// `(t, r)` with `e^(ab) = t / 2^SHIFT e^r`, t a power of two and `|r| <= ln 2 / 2`, for |ab| < 2^7 and t a normal number:
+/// the low bits of the magic sum are an exponent. The product itself is not rounded.
+#[inline(always)]
+pub(crate) fn power_of_product<const SHIFT: i32, V: Float32>(a: V, b: V) -> (V, V) {
+    let magic = a.constant(MAGIC_F32 + (127 + SHIFT) as f32);
+    let sum = (a * b).mul_add(a.constant(LOG2_E), magic);
+    let m = magic - sum;
+    let r = m.mul_add(a.constant(LN2_LOW), a.mul_add(b, m * a.constant(LN2_HIGH)));
     (sum.to_bits().shift_left::<23>().bits_to_float(), r)
 }
 

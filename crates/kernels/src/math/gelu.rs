@@ -1,11 +1,11 @@
 //! `x Φ(x)`, Φ the distribution function of the normal distribution, `(1 + erf(x / √2)) / 2`.
 //!
-//! `Φ(-a) = exp(g(a)) / 2` with g a polynomial. From `a Φ(-a)` the result is had as in `silu`. The error of g matters by
+//! `Φ(-a) = exp(a g(a)) / 2` with g a polynomial. From `a Φ(-a)` the result is had as in `silu`. The error of g matters by
 //! Φ(-a) times as much: that is small beside |x| everywhere, though not beside the results of the negative tail.
 
-use super::exp::{of_rest, power};
+use super::exp::{of_rest, power_of_product};
 use super::polynomial;
-use super::sigmoid::UNSHIFT;
+use super::sigmoid::SHIFTED_ONE;
 use crate::simd::Float32;
 
 /// `ln(2 Φ(-a)) / a` for a from 0 to 5.4, lowest power first, minimax to 2^-26.9 of Φ(-a); beyond, it goes on falling.
@@ -37,9 +37,9 @@ pub(crate) fn gelu<V: Float32>(x: V) -> V {
 /// `Φ(-a)` for a from 0 to [`HIGHEST`].
 #[inline(always)]
 fn of_negative<V: Float32>(a: V) -> V {
-    let (t, r) = power::<63, V>(polynomial(a, &G) * a);
+    let (t, r) = power_of_product::<63, V>(a, polynomial(a, &G));
     // The first product is a normal number, so only the second rounds where the result is subnormal.
-    of_rest(r) * t * a.constant(UNSHIFT)
+    of_rest(r) * t * a.constant(1.0 / SHIFTED_ONE)
 }
 
 /// `Φ(x) + x φ(x)` with φ the density of the normal distribution, the derivative.
@@ -49,7 +49,7 @@ pub(crate) fn derivative<V: Float32>(x: V) -> V {
     let x = x.constant(DENSITY_HIGHEST).min(x.constant(-DENSITY_HIGHEST).max(x));
     let below = of_negative(x.constant(HIGHEST).min(x.abs()));
     let cdf = V::select(x.lt(x.constant(0.0)), below, x.constant(1.0) - below);
-    let (t, r) = power::<63, V>(x * x * x.constant(-0.5));
-    let density = of_rest(r) * t * x.constant(2.0 * FRAC_1_SQRT_2PI * UNSHIFT);
+    let (t, r) = power_of_product::<63, V>(x, x * x.constant(-0.5));
+    let density = of_rest(r) * t * x.constant(2.0 * FRAC_1_SQRT_2PI / SHIFTED_ONE);
     density.mul_add(x, cdf)
 }

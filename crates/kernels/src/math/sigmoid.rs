@@ -12,28 +12,25 @@ use crate::simd::Float32;
 
 /// Beyond this `exp(-a)` rounds to 0.
 const HIGHEST: f32 = 104.0;
-/// 2^-64
-pub(crate) const UNSHIFT: f32 = 1.0 / 18_446_744_073_709_551_616.0;
+/// 2^64: with all of E + t as much larger, t is a normal number.
+pub(crate) const SHIFTED_ONE: f32 = 18_446_744_073_709_551_616.0;
 
 /// The logistic function. 0 for -infinity, 1 for infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn sigmoid<V: Float32>(x: V) -> V {
     let below = of_negative(x.abs());
-    V::select(x.lt(x.constant(0.0)), below, x.constant(1.0) - below)
+    V::select(x.constant(0.0).lt(x), x.constant(1.0) - below, below)
 }
 
 /// `σ(-a)` for `a >= 0`.
 #[inline(always)]
 pub(crate) fn of_negative<V: Float32>(a: V) -> V {
-    let (one, unshift) = (a.constant(1.0), a.constant(UNSHIFT));
+    let (one, shifted_one) = (a.constant(1.0), a.constant(SHIFTED_ONE));
     // The constant first: where a is NaN, the minimum chooses a.
     let (t, q) = quotient::<64, V>(a.constant(HIGHEST).min(a));
-    let sum = t.mul_add(unshift, q);
-    let d = one + sum;
-    // The exact error of d: the exponent of `sum` is not above that of 1.
-    let d_low = sum - (d - one);
+    let d = q.mul_add(shifted_one, shifted_one + t);
+    let d_low = q.mul_add(shifted_one, (shifted_one - d) + t);
     let w = one / d;
     let remainder = w.neg_mul_add(d_low, w.neg_mul_add(d, one));
-    // The first product is a normal number, so only the second rounds where the result is subnormal.
-    w.mul_add(remainder, w) * t * unshift
+    w.mul_add(remainder, w) * t
 }

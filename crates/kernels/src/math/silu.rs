@@ -4,7 +4,7 @@
 //! minus the result where x is below 0; elsewhere it is what x exceeds the result by.
 
 use super::exp::quotient;
-use super::sigmoid::{self, UNSHIFT};
+use super::sigmoid::{self, SHIFTED_ONE};
 use crate::simd::{Float, Float32};
 
 /// Beyond this `x σ(-x)` rounds to 0.
@@ -22,10 +22,10 @@ pub(crate) fn silu<V: Float32>(x: V) -> V {
 #[inline(always)]
 pub(crate) fn gated<V: Float32>(x: V, x_abs: V, v_abs: V) -> V {
     let (t, q) = quotient::<64, V>(v_abs);
-    let unshift = x.constant(UNSHIFT);
-    let d = t.mul_add(unshift, x.constant(1.0)) + q;
-    // The first product is a normal number, so only the second rounds where the result is subnormal.
-    let below = x_abs / d * t * unshift;
+    let shifted_one = x.constant(SHIFTED_ONE);
+    let d = q.mul_add(shifted_one, t) + shifted_one;
+    // The product is exact, so only the division rounds, also where the result is subnormal.
+    let below = x_abs * t / d;
     x.constant(-0.0).max(x) - below
 }
 

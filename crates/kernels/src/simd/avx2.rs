@@ -170,6 +170,7 @@ impl Float for F32x16 {
         fn is_nan(self) -> Self::Mask {
             (_mm256_cmp_ps::<_CMP_UNORD_Q>(self.0, self.0), _mm256_cmp_ps::<_CMP_UNORD_Q>(self.1, self.1))
         }
+        fn all(mask: Self::Mask) -> bool { _mm256_movemask_ps(_mm256_and_ps(mask.0, mask.1)) == 0xff }
         fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
             F32x16(_mm256_blendv_ps(no.0, yes.0, mask.0), _mm256_blendv_ps(no.1, yes.1, mask.1))
         }
@@ -348,6 +349,7 @@ impl Float for F64x8 {
         fn is_nan(self) -> Self::Mask {
             (_mm256_cmp_pd::<_CMP_UNORD_Q>(self.0, self.0), _mm256_cmp_pd::<_CMP_UNORD_Q>(self.1, self.1))
         }
+        fn all(mask: Self::Mask) -> bool { _mm256_movemask_pd(_mm256_and_pd(mask.0, mask.1)) == 0xf }
         fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
             F64x8(_mm256_blendv_pd(no.0, yes.0, mask.0), _mm256_blendv_pd(no.1, yes.1, mask.1))
         }

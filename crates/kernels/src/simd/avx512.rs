@@ -134,6 +134,7 @@ impl Float for F32x16 {
         fn lt(self, other: Self) -> __mmask16 { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, other.0) }
         fn eq(self, other: Self) -> __mmask16 { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(self.0, other.0) }
         fn is_nan(self) -> __mmask16 { _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.0, self.0) }
+        fn all(mask: __mmask16) -> bool { mask == __mmask16::MAX }
         fn select(mask: __mmask16, yes: Self, no: Self) -> Self { F32x16(_mm512_mask_blend_ps(mask, no.0, yes.0)) }
         fn pow2(self) -> Self {
             // The low bits of the magic sum are n + 127: shifted up, an exponent.
@@ -261,6 +262,7 @@ impl Float for F64x8 {
         fn lt(self, other: Self) -> __mmask8 { _mm512_cmp_pd_mask::<_CMP_LT_OQ>(self.0, other.0) }
         fn eq(self, other: Self) -> __mmask8 { _mm512_cmp_pd_mask::<_CMP_EQ_OQ>(self.0, other.0) }
         fn is_nan(self) -> __mmask8 { _mm512_cmp_pd_mask::<_CMP_UNORD_Q>(self.0, self.0) }
+        fn all(mask: __mmask8) -> bool { mask == __mmask8::MAX }
         fn select(mask: __mmask8, yes: Self, no: Self) -> Self { F64x8(_mm512_mask_blend_pd(mask, no.0, yes.0)) }
         fn pow2(self) -> Self {
             let biased = _mm512_add_pd(self.0, _mm512_set1_pd(MAGIC_F64 + 1023.0));

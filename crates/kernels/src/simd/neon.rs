@@ -64,7 +64,7 @@ operators!(I32x16: Add add vaddq_s32, Sub sub vsubq_s32, BitAnd bitand vandq_s32
 macro_rules! float {
     ($vector:ident, $scalar:ident, $lanes:literal, $quarter:literal, $mask:ident, $magic:ident, $bias:literal,
      $load:ident, $store:ident, $splat:ident, $fma:ident, $fms:ident, $abs:ident, $lt:ident, $gt:ident, $eq:ident,
-     $select:ident, $splat_bits:ident, $sign:expr, $from_bits:ident, $to_bits:ident, $shift_left:ident $mantissa:literal, $not:ident, $transpose:ident) => {
+     $select:ident, $splat_bits:ident, $sign:expr, $from_bits:ident, $to_bits:ident, $shift_left:ident $mantissa:literal, $not:ident, $and:ident, $to_u32:ident, $transpose:ident) => {
         impl Float for $vector {
             type Simd = Neon;
             type Scalar = $scalar;
@@ -164,6 +164,10 @@ macro_rules! float {
                     let same = each!($eq(self, self));
                     each!($not(same))
                 }
+                fn all(mask: Self::Mask) -> bool {
+                    let all = $and($and(mask.0, mask.1), $and(mask.2, mask.3));
+                    vminvq_u32($to_u32(all)) == u32::MAX
+                }
                 fn select(mask: Self::Mask, yes: Self, no: Self) -> Self { each!($vector <- $select(mask, yes, no)) }
                 fn pow2(self) -> Self {
                     // The low bits of the magic sum are n + bias: shifted up, an exponent.
@@ -205,6 +209,7 @@ macro_rules! float {
     };
 }
 with_intrinsics! {
+    fn same_u32(x: uint32x4_t) -> uint32x4_t { x }
     fn not_u64(x: uint64x2_t) -> uint64x2_t { vreinterpretq_u64_u32(vmvnq_u32(vreinterpretq_u32_u64(x))) }
 }
 
@@ -238,10 +243,10 @@ unsafe fn transpose_2x2(from: *const f64, from_stride: isize, to: *mut f64, to_s
 
 float!(F32x16, f32, 16, 4, uint32x4_t, MAGIC_F32, 127.0,
     vld1q_f32, vst1q_f32, vdupq_n_f32, vfmaq_f32, vfmsq_f32, vabsq_f32, vcltq_f32, vcgtq_f32, vceqq_f32,
-    vbslq_f32, vdupq_n_u32, 1 << 31, vreinterpretq_f32_u32, vreinterpretq_u32_f32, vshlq_n_u32 23, vmvnq_u32, transpose_4x4);
+    vbslq_f32, vdupq_n_u32, 1 << 31, vreinterpretq_f32_u32, vreinterpretq_u32_f32, vshlq_n_u32 23, vmvnq_u32, vandq_u32, same_u32, transpose_4x4);
 float!(F64x8, f64, 8, 2, uint64x2_t, MAGIC_F64, 1023.0,
     vld1q_f64, vst1q_f64, vdupq_n_f64, vfmaq_f64, vfmsq_f64, vabsq_f64, vcltq_f64, vcgtq_f64, vceqq_f64,
-    vbslq_f64, vdupq_n_u64, 1 << 63, vreinterpretq_f64_u64, vreinterpretq_u64_f64, vshlq_n_u64 52, not_u64, transpose_2x2);
+    vbslq_f64, vdupq_n_u64, 1 << 63, vreinterpretq_f64_u64, vreinterpretq_u64_f64, vshlq_n_u64 52, not_u64, vandq_u64, vreinterpretq_u32_u64, transpose_2x2);
 
 with_intrinsics! {
     fn widen_half(low: float32x4_t, high: float32x4_t) -> F64x8 {

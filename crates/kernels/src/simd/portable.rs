@@ -172,6 +172,11 @@ macro_rules! float {
             }
 
             #[inline(always)]
+            fn all(mask: Self::Mask) -> bool {
+                mask.0.all() && mask.1.all()
+            }
+
+            #[inline(always)]
             fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
                 $vector(mask.0.bitselect(yes.0, no.0), mask.1.bitselect(yes.1, no.1))
             }

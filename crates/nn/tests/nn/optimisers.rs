@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 
 use nn::data::Dataset;
+use nn::random::{Purpose, Stream};
 use nn::{
     Activation, Adagrad, Adam, BatchSize, Clip, Clock, Decay, Error, Examples, Loss, Model, Optimizer, Plateau,
     Progress, RmsProp, Schedule, Sgd, StopReason, TrainOptions, Trainer,
@@ -137,8 +138,7 @@ fn a_step_of_ones_own_is_the_step_of_fit() {
 
 #[test]
 fn validation_rows_are_judged_and_not_trained_on() {
-    let (x, labels) = (uniform(1, 40 * 3), labels(2, 40, 2));
-    let data = Dataset::with_labels(x, 3, labels, 2).unwrap();
+    let data = Dataset::with_labels(uniform(1, 40 * 3), 3, labels(2, 40, 2), 2).unwrap();
     let options = TrainOptions { validation_fraction: 0.25, max_epochs: 3, tol: None, ..with(Adam::default()) };
     let mut rows_seen = Vec::new();
     for options in [options, TrainOptions { validation_fraction: 0.0, ..options }] {
@@ -150,6 +150,19 @@ fn validation_rows_are_judged_and_not_trained_on() {
     }
     // 30 rows are one batch, 40 are two.
     assert_eq!(rows_seen, [3, 6]);
+
+    // What the rows drawn for validation are labelled shows in their loss, and not in the weights.
+    let mut order: Vec<usize> = (0..40).collect();
+    Stream::new(options.seed, Purpose::Validation, 0).shuffle(&mut order);
+    let results = [false, true].map(|other| {
+        let mut labels = labels(2, 40, 2);
+        order[..10].iter().filter(|_| other).for_each(|&row| labels[row] = 1 - labels[row]);
+        let mut trainer = Trainer::new(Model::softmax_regression(3, 2).unwrap(), options).unwrap();
+        let report = trainer.fit((data.features(), &labels)).unwrap();
+        (bits(trainer.model()), report.losses().collect::<Vec<_>>(), report.epochs[2].validation.unwrap())
+    });
+    assert_eq!((&results[0].0, &results[0].1), (&results[1].0, &results[1].1));
+    assert!((results[0].2.loss - results[1].2.loss).abs() > 0.01, "{results:?}");
 
     let (training, held_out) = data.split(0.25, 3).unwrap();
     let mut trainer = Trainer::new(Model::softmax_regression(3, 2).unwrap(), options).unwrap();

@@ -1,0 +1,115 @@
+//! The element types, and what the kernels know of each.
+
+use super::scratch::Pod;
+use super::{BOperand, GemmOptions, MatMut, MatRef, PackedB, Problem, product};
+use crate::kernel_set::KernelSet;
+use crate::math::{double, single};
+use crate::simd::{Float, Simd};
+use std::fmt::Debug;
+use std::ops::Add;
+
+/// The element types of `gemm`: `f32` and `f64`.
+pub trait Element: sealed::Sealed + Copy + Default + PartialEq + From<f32> + Send + Sync + Debug + 'static {}
+
+mod sealed {
+    use super::{GemmOptions, KernelSet, MatMut, MatRef, PackedB};
+
+    /// From the public call to the crate's own types, which a public trait cannot name.
+    pub trait Sealed: Sized {
+        fn gemm(
+            set: &KernelSet,
+            alpha: Self,
+            a: MatRef<'_, Self>,
+            b: MatRef<'_, Self>,
+            beta: Self,
+            c: MatMut<'_, Self>,
+            options: &GemmOptions<'_, Self>,
+        );
+
+        fn pack_b(set: &KernelSet, b: MatRef<'_, Self>) -> PackedB<Self>;
+
+        fn gemm_packed(
+            set: &KernelSet,
+            alpha: Self,
+            a: MatRef<'_, Self>,
+            b: &PackedB<Self>,
+            beta: Self,
+            c: MatMut<'_, Self>,
+            options: &GemmOptions<'_, Self>,
+        );
+    }
+}
+
+/// The functions that activations need, declared or taken from a module.
+macro_rules! functions {
+    ($($math:ident)?) => {
+        functions!($($math)?: sigmoid, tanh, softplus, gelu, gelu_tanh, silu);
+        functions!($($math)?: softplus_derivative, gelu_derivative, gelu_tanh_derivative, silu_derivative);
+    };
+    (: $($name:ident),*) => {
+        $(fn $name<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S>;)*
+    };
+    ($math:ident: $($name:ident),*) => {$(
+        #[inline(always)]
+        fn $name<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S> {
+            $math::$name(x)
+        }
+    )*};
+}
+
+/// What the kernels know of an element type.
+pub(crate) trait Arithmetic: Element + Pod + Add<Output = Self> {
+    type Vector<S: Simd>: Float<Scalar = Self, Simd = S>;
+    fn kernel(set: &KernelSet) -> fn(&mut Problem<'_, Self>);
+    functions!();
+}
+
+macro_rules! element {
+    ($scalar:ident, $vector:ident, $gemm:ident, $pack:ident, $math:ident) => {
+        impl Element for $scalar {}
+
+        impl sealed::Sealed for $scalar {
+            #[track_caller]
+            fn gemm(
+                set: &KernelSet,
+                alpha: $scalar,
+                a: MatRef<'_, $scalar>,
+                b: MatRef<'_, $scalar>,
+                beta: $scalar,
+                c: MatMut<'_, $scalar>,
+                options: &GemmOptions<'_, $scalar>,
+            ) {
+                product(set, alpha, a, BOperand::View(b), beta, c, options);
+            }
+
+            fn pack_b(set: &KernelSet, b: MatRef<'_, $scalar>) -> PackedB<$scalar> {
+                PackedB::new(set.isa(), b, set.$pack)
+            }
+
+            #[track_caller]
+            fn gemm_packed(
+                set: &KernelSet,
+                alpha: $scalar,
+                a: MatRef<'_, $scalar>,
+                b: &PackedB<$scalar>,
+                beta: $scalar,
+                c: MatMut<'_, $scalar>,
+                options: &GemmOptions<'_, $scalar>,
+            ) {
+                product(set, alpha, a, BOperand::Packed(b.panels(set.isa())), beta, c, options);
+            }
+        }
+
+        impl Arithmetic for $scalar {
+            type Vector<S: Simd> = S::$vector;
+
+            fn kernel(set: &KernelSet) -> fn(&mut Problem<'_, $scalar>) {
+                set.$gemm
+            }
+
+            functions!($math);
+        }
+    };
+}
+element!(f32, F32, gemm_f32, pack_f32, single);
+element!(f64, F64, gemm_f64, pack_f64, double);

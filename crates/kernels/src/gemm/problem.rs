@@ -1,0 +1,175 @@
+//! One product to compute: checked, oriented, and cut into bands.
+
+use super::epilogue::{Bias, TileEpilogue};
+use super::pack::Panels;
+use super::{Arithmetic, Epilogue, MatMut, MatRef};
+
+/// Of the virtual vector, on every instruction set.
+const VIRTUAL_VECTOR_BYTES: usize = 64;
+
+/// One product to compute, or a band of rows or columns of one.
+pub(crate) struct Problem<'a, T> {
+    pub(super) alpha: T,
+    pub(super) a: MatRef<'a, T>,
+    pub(super) b: BOperand<'a, T>,
+    /// `None` for 0: C is not read.
+    pub(super) beta: Option<T>,
+    pub(super) c: MatMut<'a, T>,
+    pub(super) epilogue: TileEpilogue<'a, T>,
+    /// Where the sums of C's columns are added up, tile by tile.
+    pub(super) column_sums: Option<&'a mut [T]>,
+    /// Whether C is the transpose of the caller's.
+    pub(super) is_transpose: bool,
+    pub(super) order: Order,
+}
+
+/// The right operand, as it lies or packed by an earlier call.
+#[derive(Clone, Copy)]
+pub(super) enum BOperand<'a, T> {
+    View(MatRef<'a, T>),
+    Packed(Panels<'a, T>),
+}
+
+impl<'a, T: Arithmetic> BOperand<'a, T> {
+    pub(super) fn rows(&self) -> usize {
+        match self {
+            BOperand::View(b) => b.rows(),
+            BOperand::Packed(panels) => panels.k,
+        }
+    }
+
+    pub(super) fn cols(&self) -> usize {
+        match self {
+            BOperand::View(b) => b.cols(),
+            BOperand::Packed(panels) => panels.cols,
+        }
+    }
+
+    fn col_range(self, from: usize, to: usize) -> Self {
+        match self {
+            BOperand::View(b) => BOperand::View(b.col_range(from, to)),
+            BOperand::Packed(panels) => BOperand::Packed(panels.col_range(from, to)),
+        }
+    }
+}
+
+/// In which order the products of one element are summed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Order {
+    /// One chain in ascending k for each block of K.
+    Chain,
+    /// As `dot` has it, for a row or column of dot products.
+    Dot,
+}
+
+impl<'a, T: Arithmetic> Problem<'a, T> {
+    /// Checks the shapes and decides what must not depend on how the problem is split later.
+    #[track_caller]
+    pub(super) fn new(
+        alpha: T,
+        a: MatRef<'a, T>,
+        b: BOperand<'a, T>,
+        beta: T,
+        c: MatMut<'a, T>,
+        epilogue: Epilogue<'a, T>,
+    ) -> Self {
+        let (m, k, n) = (a.rows(), a.cols(), b.cols());
+        assert!(
+            b.rows() == k && c.rows() == m && c.cols() == n,
+            "gemm: A is {m}x{k}, B is {}x{n}, C is {}x{}: A must be m x k, B k x n, C m x n",
+            b.rows(),
+            c.rows(),
+            c.cols()
+        );
+        let epilogue = match epilogue {
+            Epilogue::None => TileEpilogue::None,
+            Epilogue::Bias { bias, activation } => {
+                let bias = bias.map_or(Bias::None, |bias| {
+                    assert!(bias.len() == n, "gemm: a bias of {} values for a C of {m}x{n}", bias.len());
+                    Bias::OfColumn(bias)
+                });
+                TileEpilogue::Bias { bias, activation }
+            }
+            Epilogue::Derivative { activation, kept } => {
+                assert!(
+                    kept.rows() == m && kept.cols() == n,
+                    "gemm: a derivative from {}x{} values for a C of {m}x{n}",
+                    kept.rows(),
+                    kept.cols()
+                );
+                TileEpilogue::Derivative { activation, kept }
+            }
+        };
+        let along_k = matches!(b, BOperand::View(b) if b.row_stride() == 1) && a.col_stride() == 1;
+        let order = if (m == 1 || n == 1) && along_k { Order::Dot } else { Order::Chain };
+        // A sum of no products is 0 whatever alpha is.
+        let alpha = if k == 0 { T::default() } else { alpha };
+        let beta = (beta != T::default()).then_some(beta);
+        let problem = Problem { alpha, a, b, beta, c, epilogue, column_sums: None, is_transpose: false, order };
+        // The kernels write rows of C. A column of C is a row of its transpose, and then the lanes run along it.
+        let c = &problem.c;
+        let lies_in_columns = c.row_stride() == 1 && (c.col_stride() != 1 || n == 1) && m > 1;
+        let problem = if lies_in_columns { problem.transposed() } else { problem };
+        if problem.is_narrow_with_columns_of_a() { problem.transposed() } else { problem }
+    }
+
+    /// Whether C has fewer columns than a vector has lanes, and A offers vectors along the rows: then C is computed by
+    /// columns and transposed on its way to memory, as is the gradient of a layer of few outputs.
+    fn is_narrow_with_columns_of_a(&self) -> bool {
+        let lanes = VIRTUAL_VECTOR_BYTES / size_of::<T>();
+        let (m, n, _) = self.shape();
+        self.order == Order::Chain && 1 < n && n < lanes && m >= 2 * lanes && self.a.row_stride() == 1
+    }
+
+    /// The same problem for a shorter time.
+    pub(super) fn reborrow(&mut self) -> Problem<'_, T> {
+        Problem { c: self.c.reborrow(), column_sums: None, ..*self }
+    }
+
+    /// (m, n, k)
+    pub(super) fn shape(&self) -> (usize, usize, usize) {
+        (self.a.rows(), self.b.cols(), self.a.cols())
+    }
+
+    /// Cᵀ = Bᵀ Aᵀ, where B is not packed.
+    pub(super) fn transposed(self) -> Self {
+        let BOperand::View(b) = self.b else {
+            return self;
+        };
+        let Problem { a, c, epilogue, is_transpose, .. } = self;
+        let epilogue = epilogue.transposed();
+        Problem { a: b.t(), b: BOperand::View(a.t()), c: c.t(), epilogue, is_transpose: !is_transpose, ..self }
+    }
+
+    /// Rows `from..to` of C.
+    ///
+    /// # Safety
+    /// - While the result lives, nothing else may use these rows of C.
+    pub(super) unsafe fn rows(&self, from: usize, to: usize) -> Problem<'_, T> {
+        let (_, n, _) = self.shape();
+        Problem {
+            a: self.a.row_range(from, to),
+            // SAFETY: the caller's promise.
+            c: unsafe { self.c.alias() }.split_rows(to).0.split_rows(from).1,
+            epilogue: self.epilogue.part(from, 0, to - from, n),
+            column_sums: None,
+            ..*self
+        }
+    }
+
+    /// Columns `from..to` of C; `from` at the start of a panel where B is packed.
+    ///
+    /// # Safety
+    /// - While the result lives, nothing else may use these columns of C.
+    pub(super) unsafe fn cols(&self, from: usize, to: usize) -> Problem<'_, T> {
+        let (m, ..) = self.shape();
+        Problem {
+            b: self.b.col_range(from, to),
+            // SAFETY: the caller's promise.
+            c: unsafe { self.c.alias() }.split_cols(to).0.split_cols(from).1,
+            epilogue: self.epilogue.part(0, from, m, to - from),
+            column_sums: None,
+            ..*self
+        }
+    }
+}
