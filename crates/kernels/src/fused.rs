@@ -21,6 +21,7 @@ mod losses;
 pub(crate) mod mse;
 pub(crate) mod norm;
 mod options;
+pub(crate) mod rank_one;
 pub(crate) mod rmsprop;
 mod rows;
 pub(crate) mod sgd;
