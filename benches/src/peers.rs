@@ -74,11 +74,11 @@ pub(crate) fn softmax(cols: usize, isa: Isa) -> Option<LossEngine> {
 
 /// The other libraries for products with their versions, and for one that is not installed, that it is not.
 pub fn versions() -> Vec<String> {
-    let mut lines = vec![versions::named("matrixmultiply")];
+    let lines = vec![versions::named("matrixmultiply")];
     #[cfg(feature = "peers")]
-    {
-        lines.extend(["gemm", "gemmkit", "rten-gemm"].map(versions::named));
-        lines.extend(openblas::versions());
-    }
+    let lines = {
+        let rust = ["gemm", "gemmkit", "rten-gemm"].map(versions::named);
+        lines.into_iter().chain(rust).chain(openblas::versions()).collect()
+    };
     lines
 }
