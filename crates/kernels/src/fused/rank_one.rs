@@ -59,7 +59,7 @@ fn step<V: Float<Scalar = f32>>(w: V, x: V, d: V, rate: V, keep: V) -> V {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+
     use crate::testing::for_each_isa;
     use crate::{GemmOptions, MatMut, MatRef};
 
@@ -67,7 +67,9 @@ mod tests {
     fn the_bits_are_those_of_gemm() {
         let values = |len: usize, shift: usize| -> Vec<f32> {
             (0..len)
-                .map(|i| if (i + shift) % 9 == 0 { -0.0 } else { ((i + shift) as f64 * 0.618).fract() as f32 - 0.5 })
+                .map(|i| {
+                    if (i + shift).is_multiple_of(9) { -0.0 } else { ((i + shift) as f64 * 0.618).fract() as f32 - 0.5 }
+                })
                 .collect()
         };
         for_each_isa(|set| {
