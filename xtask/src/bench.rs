@@ -51,7 +51,7 @@ fn selected(flags: &Bench) -> Result<Vec<Case>, String> {
         (case.quick || !flags.quick)
             && match flags.kind {
                 Kind::Gemm => case.group.is_gemm(),
-                Kind::Math => case.group == Group::Math,
+                Kind::Math => matches!(case.group, Group::Math | Group::Memory),
                 Kind::Losses => case.group == Group::Loss,
                 Kind::All => true,
             }
