@@ -184,8 +184,12 @@ pub struct Loss {
 pub enum LossKind {
     /// Softmax cross-entropy with class indices.
     SoftmaxCrossEntropy,
+    /// Softmax cross-entropy with a probability for each class.
+    SoftCrossEntropy,
     /// Binary cross-entropy with logits.
     Bce,
+    /// Squared error.
+    Mse,
 }
 
 /// One pass over slices of `len` elements each.
@@ -299,13 +303,19 @@ pub fn all() -> Vec<Case> {
     }
     for (kind, rows, cols) in [
         (LossKind::SoftmaxCrossEntropy, 64, 10),
+        (LossKind::SoftmaxCrossEntropy, 64, 100),
         (LossKind::SoftmaxCrossEntropy, 64, 1000),
+        (LossKind::SoftCrossEntropy, 64, 10),
+        (LossKind::SoftCrossEntropy, 64, 1000),
         (LossKind::Bce, 256, 1),
         (LossKind::Bce, 64, 64),
+        (LossKind::Mse, 64, 64),
     ] {
         let title = match kind {
             LossKind::SoftmaxCrossEntropy => "cross-entropy",
+            LossKind::SoftCrossEntropy => "soft cross-entropy",
             LossKind::Bce => "bce",
+            LossKind::Mse => "mse",
         };
         let name = format!("{title} {rows}x{cols}");
         cases.push(Case { name, group: Group::Loss, quick: true, task: Task::Loss(Loss { kind, rows, cols }) });

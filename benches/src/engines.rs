@@ -68,9 +68,19 @@ pub type GemmEngine<T> = Engine<Box<dyn Fn(Operand<'_, T>, Operand<'_, T>, &mut 
 /// Computes a function of each element.
 pub type MapEngine = Engine<Box<dyn Fn(&[f32], &mut [f32])>>;
 
-/// Computes a mean loss of logits, and its gradient.
+/// Computes a mean loss of logits, and its gradient, or part of that.
 pub type LossEngine = Engine<RunLoss>;
-type RunLoss = Box<dyn Fn(&[f32], &Targets, &mut [f32]) -> f64>;
+
+/// What a [`LossEngine`] does.
+pub enum RunLoss {
+    /// The loss and its gradient.
+    All(LossAndGradient),
+    /// The softmax of each row, for libraries that have no such loss.
+    Softmax(Rows),
+}
+
+type LossAndGradient = Box<dyn Fn(&[f32], &Targets, &mut [f32]) -> f64>;
+type Rows = Box<dyn Fn(&[f32], &mut [f32])>;
 
 /// What the logits of a [`Loss`] should have been.
 #[derive(Clone, Debug)]
@@ -79,6 +89,8 @@ pub struct Targets {
     pub labels: Vec<u32>,
     /// 0 or 1 for each logit.
     pub bits: Vec<f32>,
+    /// For each logit a number from 0 to 1; those of a row add up to 1.
+    pub probabilities: Vec<f32>,
 }
 
 /// Floating-point operations above which plain loops take too long: 2 · 512³.
@@ -144,16 +156,31 @@ pub fn loss(loss: Loss, setup: Setup) -> Vec<LossEngine> {
     let Loss { kind, rows, cols } = loss;
     let (naive, ours): (RunLoss, RunLoss) = match kind {
         LossKind::SoftmaxCrossEntropy => (
-            Box::new(move |z, t, d| naive::softmax_cross_entropy(cols, z, &t.labels, d)),
-            Box::new(move |z, t, d| {
+            RunLoss::All(Box::new(move |z, t, d| naive::softmax_cross_entropy(cols, z, &t.labels, d))),
+            RunLoss::All(Box::new(move |z, t, d| {
                 let targets = ClassTargets::Indices(&t.labels);
                 set.softmax_cross_entropy(cols, z, targets, LossOptions::default(), d)
-            }),
+            })),
+        ),
+        LossKind::SoftCrossEntropy => (
+            RunLoss::All(Box::new(move |z, t, d| naive::soft_cross_entropy(cols, z, &t.probabilities, d))),
+            RunLoss::All(Box::new(move |z, t, d| {
+                let targets = ClassTargets::Probabilities(&t.probabilities);
+                set.softmax_cross_entropy(cols, z, targets, LossOptions::default(), d)
+            })),
         ),
         LossKind::Bce => (
-            Box::new(move |z, t, d| naive::bce(rows, z, &t.bits, d)),
-            Box::new(move |z, t, d| set.bce_with_logits(cols, z, &t.bits, LossOptions::default(), d)),
+            RunLoss::All(Box::new(move |z, t, d| naive::bce(rows, z, &t.bits, d))),
+            RunLoss::All(Box::new(move |z, t, d| set.bce_with_logits(cols, z, &t.bits, LossOptions::default(), d))),
+        ),
+        LossKind::Mse => (
+            RunLoss::All(Box::new(move |y, t, d| naive::mse(rows, y, &t.bits, d))),
+            RunLoss::All(Box::new(move |y, t, d| set.mse(cols, y, &t.bits, LossOptions::default(), d))),
         ),
     };
-    vec![Engine::new("naive", Role::Naive, naive), Engine::new("ours", Role::Ours, ours)]
+    let mut engines = vec![Engine::new("naive", Role::Naive, naive), Engine::new("ours", Role::Ours, ours)];
+    if matches!(kind, LossKind::SoftmaxCrossEntropy | LossKind::SoftCrossEntropy) {
+        engines.extend(peers::softmax(cols, set.isa()));
+    }
+    engines
 }

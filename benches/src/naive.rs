@@ -51,12 +51,7 @@ fn sigmoid(x: f32) -> f32 {
 /// Softmax, then the logarithm, then the gradient: a pass over memory each.
 pub fn softmax_cross_entropy(cols: usize, logits: &[f32], labels: &[u32], d_logits: &mut [f32]) -> f64 {
     let scale = 1.0 / labels.len() as f32;
-    for (z, p) in logits.chunks_exact(cols).zip(d_logits.chunks_exact_mut(cols)) {
-        let max = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        each(z, p, |z| (z - max).exp());
-        let sum: f32 = p.iter().sum();
-        p.iter_mut().for_each(|p| *p /= sum);
-    }
+    softmax(cols, logits, d_logits);
     let rows = d_logits.chunks_exact(cols).zip(labels);
     let loss: f64 = rows.map(|(p, &label)| -f64::from(p[label as usize].ln())).sum();
     for (p, &label) in d_logits.chunks_exact_mut(cols).zip(labels) {
@@ -64,6 +59,36 @@ pub fn softmax_cross_entropy(cols: usize, logits: &[f32], labels: &[u32], d_logi
         p.iter_mut().for_each(|d| *d *= scale);
     }
     loss / labels.len() as f64
+}
+
+/// The same with a probability for each class.
+pub fn soft_cross_entropy(cols: usize, logits: &[f32], probabilities: &[f32], d_logits: &mut [f32]) -> f64 {
+    let rows = logits.len() / cols;
+    softmax(cols, logits, d_logits);
+    let loss: f64 = d_logits.iter().zip(probabilities).map(|(p, t)| -f64::from(t * p.ln())).sum();
+    for (d, t) in d_logits.iter_mut().zip(probabilities) {
+        *d = (*d - t) / rows as f32;
+    }
+    loss / rows as f64
+}
+
+fn softmax(cols: usize, x: &[f32], out: &mut [f32]) {
+    for (z, p) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)) {
+        let max = z.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        each(z, p, |z| (z - max).exp());
+        let sum: f32 = p.iter().sum();
+        p.iter_mut().for_each(|p| *p /= sum);
+    }
+}
+
+/// Half the squared error, then the gradient, averaged over `rows`.
+pub fn mse(rows: usize, prediction: &[f32], targets: &[f32], d_prediction: &mut [f32]) -> f64 {
+    let squares = prediction.iter().zip(targets).map(|(&y, &t)| f64::from(0.5 * (y - t) * (y - t)));
+    let loss = squares.sum::<f64>() / rows as f64;
+    for (d, (&y, &t)) in d_prediction.iter_mut().zip(prediction.iter().zip(targets)) {
+        *d = (y - t) / rows as f32;
+    }
+    loss
 }
 
 /// Sigmoid, then the loss, then the gradient, averaged over `rows`.

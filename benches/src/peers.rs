@@ -13,7 +13,7 @@ mod versions;
 #[cfg(feature = "peers")]
 mod wide;
 
-use crate::engines::{GemmEngine, MapEngine, Setup};
+use crate::engines::{GemmEngine, LossEngine, MapEngine, Setup};
 use kernels::{Function, Isa};
 
 /// The products of other libraries for an element type.
@@ -61,13 +61,24 @@ pub(crate) fn map(function: Function, isa: Isa) -> Vec<MapEngine> {
     }
 }
 
+/// Other libraries' softmax of rows of `cols` elements, with no more than `isa`.
+pub(crate) fn softmax(cols: usize, isa: Isa) -> Option<LossEngine> {
+    #[cfg(feature = "peers")]
+    return Some(rten::softmax(cols, isa));
+    #[cfg(not(feature = "peers"))]
+    {
+        let _ = (cols, isa);
+        None
+    }
+}
+
 /// The other libraries for products with their versions, and for one that is not installed, that it is not.
 pub fn versions() -> Vec<String> {
-    let mut lines = vec![versions::named("matrixmultiply")];
+    let lines = vec![versions::named("matrixmultiply")];
     #[cfg(feature = "peers")]
-    {
-        lines.extend(["gemm", "gemmkit", "rten-gemm"].map(versions::named));
-        lines.extend(openblas::versions());
-    }
+    let lines = {
+        let rust = ["gemm", "gemmkit", "rten-gemm"].map(versions::named);
+        lines.into_iter().chain(rust).chain(openblas::versions()).collect()
+    };
     lines
 }

@@ -132,13 +132,42 @@ fn losses(set: &KernelSet) -> Vec<Digest> {
         let cost = loss(&mut d);
         digest(name, std::iter::once(bytes(cost)).chain(d.iter().map(|&d| bytes(d))))
     };
-    let indices = ClassTargets::Indices(&labels);
+    let (indices, probabilities) = (ClassTargets::Indices(&labels), ClassTargets::Probabilities(&t));
+    let long: Vec<u32> = labels.iter().step_by(13).map(|label| 10 * label).collect();
+    let (long, long_cols) = (ClassTargets::Indices(&long[..rows / 20]), 20 * cols);
+    let weights = || LossOptions {
+        sample_weights: Some(&t[..rows]),
+        class_weights: Some(&t[rows..rows + cols]),
+        label_smoothing: 0.1,
+        ..LossOptions::default()
+    };
+    let by_element = || LossOptions { label_smoothing: 0.0, ..weights() };
+    let both = || LossOptions { positive_weights: Some(&t[..cols]), ..weights() };
     vec![
         run("mse", &|d| set.mse(cols, &z, &t, LossOptions::default(), d)),
+        run("mse, weighted", &|d| set.mse(cols, &z, &t, by_element(), d)),
+        run("huber", &|d| set.huber(cols, &z, &t, 2.5, LossOptions::default(), d)),
         run("bce_with_logits", &|d| set.bce_with_logits(cols, &z, &t, LossOptions::default(), d)),
+        run("bce_with_logits, weighted and smoothed", &|d| set.bce_with_logits(cols, &z, &t, both(), d)),
         run("softmax_cross_entropy", &|d| set.softmax_cross_entropy(cols, &z, indices, LossOptions::default(), d)),
+        run("softmax_cross_entropy, weighted", &|d| set.softmax_cross_entropy(cols, &z, indices, by_element(), d)),
+        run("softmax_cross_entropy, smoothed", &|d| set.softmax_cross_entropy(cols, &z, indices, weights(), d)),
+        run("softmax_cross_entropy, probabilities", &|d| {
+            set.softmax_cross_entropy(cols, &z, probabilities, weights(), d)
+        }),
+        run("softmax_cross_entropy, long rows", &|d| {
+            set.softmax_cross_entropy(long_cols, &z, long, LossOptions::default(), d)
+        }),
         run("softmax", &|p| {
             set.softmax(cols, &z, p);
+            0.0
+        }),
+        run("log_softmax", &|p| {
+            set.log_softmax(cols, &z, p);
+            0.0
+        }),
+        run("logsumexp", &|sums| {
+            set.logsumexp(cols, &z, &mut sums[..rows]);
             0.0
         }),
         run("sgd", &|p| {

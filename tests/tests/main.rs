@@ -6,6 +6,7 @@ mod digest;
 mod fused;
 mod gemm;
 mod guard_pages;
+mod losses;
 mod math;
 mod norm;
 mod updates;

@@ -11,7 +11,7 @@ use crate::rebuild;
 use benches::cases::{self, Case, Task};
 use benches::measure::{Plan, measure};
 use benches::peak::Peak;
-use benches::{Role, Setup};
+use benches::{Group, Role, Setup};
 use indicatif::{ProgressBar, ProgressStyle};
 use kernels::{KernelSet, ThreadPool};
 use machine::Machine;
@@ -51,7 +51,8 @@ fn selected(flags: &Bench) -> Result<Vec<Case>, String> {
         (case.quick || !flags.quick)
             && match flags.kind {
                 Kind::Gemm => case.group.is_gemm(),
-                Kind::Math => !case.group.is_gemm(),
+                Kind::Math => matches!(case.group, Group::Math | Group::Memory),
+                Kind::Losses => case.group == Group::Loss,
                 Kind::All => true,
             }
             && flags.filter.as_ref().is_none_or(|text| case.name.contains(text.as_str()))
@@ -117,9 +118,10 @@ mod tests {
 
     #[test]
     fn flags_narrow_the_list() {
-        let names = |line| selected(&flags(line)).unwrap().len();
+        let names = |line: &str| selected(&flags(line)).unwrap().len();
         assert_eq!(names("xtask bench"), cases::all().len());
-        assert_eq!(names("xtask bench gemm") + names("xtask bench math"), cases::all().len());
+        let kinds = ["gemm", "math", "losses"].map(|kind| names(&format!("xtask bench {kind}")));
+        assert_eq!(kinds.iter().sum::<usize>(), cases::all().len());
         assert!(names("xtask bench --quick") < cases::all().len());
         assert_eq!(names("xtask bench gemm --filter 256x1024x1024"), 4);
         assert!(selected(&flags("xtask bench math --filter 64x784x128")).unwrap_err().contains("64x784x128"));

@@ -1,7 +1,7 @@
 use super::{Trial, ids};
 use crate::cases::{Loss, LossKind};
 use crate::check::{Reference, Wrong};
-use crate::engines::{self, LossEngine, Role, Setup, Targets};
+use crate::engines::{self, LossEngine, Role, RunLoss, Setup, Targets};
 use crate::problem::{Aligned, Real, uniform};
 
 pub(crate) struct LossTrial {
@@ -11,11 +11,14 @@ pub(crate) struct LossTrial {
     engines: Vec<LossEngine>,
     d_logits: Aligned<f32>,
     loss: f64,
+    /// Which engine ran last.
+    last: usize,
 }
 
 struct References {
     d_logits: Reference,
     loss: Reference,
+    softmax: Reference,
 }
 
 /// Logits lie within ± this.
@@ -25,13 +28,27 @@ impl LossTrial {
     pub(crate) fn new(loss: Loss, setup: Setup) -> Self {
         let Loss { rows, cols, .. } = loss;
         let logits = uniform(1, rows * cols, -RANGE, RANGE);
+        let parts = uniform::<f32>(2, rows * cols, 0.0, 1.0);
+        let probabilities = parts.chunks_exact(cols).flat_map(|row| {
+            let sum: f32 = row.iter().sum();
+            row.iter().map(move |part| part / sum)
+        });
         let targets = Targets {
+            probabilities: probabilities.collect(),
             labels: (0..rows).map(|row| (row * 7 % cols) as u32).collect(),
             bits: (0..rows * cols).map(|i| f32::from(i % 3 == 0)).collect(),
         };
         let references = References::new(loss, &logits, &targets);
         let d_logits = Aligned::new(rows * cols, f32::NAN);
-        LossTrial { logits, targets, references, engines: engines::loss(loss, setup), d_logits, loss: f64::NAN }
+        LossTrial {
+            logits,
+            targets,
+            references,
+            engines: engines::loss(loss, setup),
+            d_logits,
+            loss: f64::NAN,
+            last: 0,
+        }
     }
 }
 
@@ -41,22 +58,27 @@ impl References {
     fn new(loss: Loss, logits: &[f32], targets: &Targets) -> Self {
         let Loss { kind, rows, cols } = loss;
         let tolerance = (cols as f64 + 2.0 * f64::from(RANGE) + 16.0) * f32::UNIT_ROUNDOFF;
-        let (mut gradients, mut total, mut total_bound) = (Vec::new(), 0.0, 0.0);
+        let (mut softmax, mut gradients, mut total, mut total_bound) = (Vec::new(), Vec::new(), 0.0, 0.0);
         for (i, z) in logits.chunks_exact(cols).enumerate() {
             let z: Vec<f64> = z.iter().copied().map(f64::from).collect();
             let sum: f64 = z.iter().map(|z| z.exp()).sum();
             for (j, z) in z.into_iter().enumerate() {
+                let at = i * cols + j;
+                softmax.push((z.exp() / sum, tolerance * z.exp() / sum));
+                let cross_entropy = |target: f64| (z.exp() / sum, target, target * (sum.ln() - z));
                 let (p, target, term) = match kind {
-                    LossKind::SoftmaxCrossEntropy => {
-                        let target = f64::from(targets.labels[i] as usize == j);
-                        (z.exp() / sum, target, target * (sum.ln() - z))
-                    }
+                    LossKind::SoftmaxCrossEntropy => cross_entropy(f64::from(targets.labels[i] as usize == j)),
+                    LossKind::SoftCrossEntropy => cross_entropy(targets.probabilities[at].into()),
                     LossKind::Bce => {
-                        let target = f64::from(targets.bits[i * cols + j]);
+                        let target = f64::from(targets.bits[at]);
                         (1.0 / (1.0 + (-z).exp()), target, z.max(0.0) - z * target + (-z.abs()).exp().ln_1p())
                     }
+                    LossKind::Mse => {
+                        let target = f64::from(targets.bits[at]);
+                        (z, target, 0.5 * (z - target).powi(2))
+                    }
                 };
-                gradients.push(((p - target) / rows as f64, tolerance * (p + target) / rows as f64));
+                gradients.push(((p - target) / rows as f64, tolerance * (p.abs() + target) / rows as f64));
                 total += term;
                 total_bound += tolerance * (1.0 + term);
             }
@@ -64,6 +86,7 @@ impl References {
         References {
             d_logits: Reference::new(cols, gradients),
             loss: Reference::new(1, [(total / rows as f64, total_bound / rows as f64)]),
+            softmax: Reference::new(cols, softmax),
         }
     }
 }
@@ -74,7 +97,11 @@ impl Trial for LossTrial {
     }
 
     fn run(&mut self, engine: usize) {
-        self.loss = (self.engines[engine].run)(&self.logits, &self.targets, &mut self.d_logits);
+        self.last = engine;
+        match &self.engines[engine].run {
+            RunLoss::All(run) => self.loss = run(&self.logits, &self.targets, &mut self.d_logits),
+            RunLoss::Softmax(run) => run(&self.logits, &mut self.d_logits),
+        }
     }
 
     fn spoil(&mut self) {
@@ -83,6 +110,9 @@ impl Trial for LossTrial {
     }
 
     fn check(&self) -> Result<(), Wrong> {
+        if let RunLoss::Softmax(_) = self.engines[self.last].run {
+            return self.references.softmax.check(&self.d_logits);
+        }
         self.references.loss.check(&[self.loss])?;
         self.references.d_logits.check(&self.d_logits)
     }

@@ -1,10 +1,14 @@
 //! Loss and gradient in one pass over the logits, softmax and its kin, and the parameter updates.
 //!
 //! Each row of a batch has a loss; [`LossOptions`] says how they become one number, the cost, whose gradient is written.
-//! A batch of no rows costs 0. Losses are summed in f64: those of rows in their order, element-wise ones in chunks of 1,024.
+//! A batch of no rows costs 0. Losses are summed in f64: element-wise ones in chunks of 1,024, those of softmax in 16
+//! lanes, row i in lane i mod 16, by the tree of [`reduce`](crate::reduce).
 //!
 //! Losses and gradients are finite for every finite logit, and NaN where a logit or a target is. A logit of -infinity is a
 //! class that cannot be; a row of nothing else, or with infinity, has no softmax: its loss and gradient are NaN.
+//!
+//! For targets of 0 and 1, and for labels of two classes, losses and gradients are right to 3 units in the last place of an
+//! f32 over all logits (2.2 were found); for labels of more classes gradients are to 4.
 
 pub(crate) mod adagrad;
 pub(crate) mod adam;
@@ -17,6 +21,7 @@ mod losses;
 pub(crate) mod mse;
 pub(crate) mod norm;
 mod options;
+pub(crate) mod rank_one;
 pub(crate) mod rmsprop;
 mod rows;
 pub(crate) mod sgd;

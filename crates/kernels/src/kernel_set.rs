@@ -46,6 +46,7 @@ pub struct KernelSet {
     pub(crate) bce: fn(Elements<'_>, &fused::bce::Targets<'_>, &mut Weighting<'_>) -> f64,
     pub(crate) cross_entropy: fn(Logits<'_>, ClassTargets<'_>, f32, &mut Weighting<'_>) -> f64,
     pub(crate) logistic_descent: fn(&Examples<'_>, Descent, LogisticModel<'_>, &mut LogisticSums) -> usize,
+    pub(crate) rank_one_descent: fn(f32, &[f32], &[f32], f32, &mut [f32]),
     pub(crate) moments: fn(Axis, usize, &[f32], f32, Moments<'_>),
     pub(crate) normalise: fn(&Norm<'_>, &[f32], &mut [f32]),
     pub(crate) normalise_backward_params: NormBackwardParams,
@@ -94,6 +95,7 @@ entries! {
         = fused::cross_entropy::cross_entropy;
     logistic_descent(examples: &Examples<'_>, descent: Descent, model: LogisticModel<'_>, sums: &mut LogisticSums) -> usize
         = fused::logistic::logistic_descent;
+    rank_one_descent(rate: f32, x: &[f32], d: &[f32], keep: f32, w: &mut [f32]) = fused::rank_one::rank_one_descent;
     moments(axis: Axis, cols: usize, x: &[f32], eps: f32, moments: Moments<'_>) = fused::norm::moments;
     normalise(norm: &Norm<'_>, x: &[f32], y: &mut [f32]) = fused::norm::normalise;
     normalise_backward_params(norm: &Norm<'_>, x: &[f32], d_y: &[f32], d_weight: &mut [f32], d_bias: &mut [f32])
@@ -191,6 +193,7 @@ const fn table<S: Simd>() -> KernelSet {
         cross_entropy: cross_entropy::<S>,
         updates: updates::table::<S>(),
         logistic_descent: logistic_descent::<S>,
+        rank_one_descent: rank_one_descent::<S>,
         moments: moments::<S>,
         normalise: normalise::<S>,
         normalise_backward_params: normalise_backward_params::<S>,

@@ -16,6 +16,8 @@
 //! | [`relu`], [`leaky_relu`] | exact, a rounded product | its argument; infinity, 0 or -infinity for -infinity; NaN |
 //!
 //! Subnormal arguments and results included. All go from a slice to another of the same length, or work in place.
+//!
+#![doc = include_str!("math/accuracy.md")]
 
 pub(crate) mod double;
 pub(crate) mod erf;

@@ -101,10 +101,22 @@ pub fn softmax(z: &[f64]) -> Vec<f64> {
     z.iter().map(|z| (z - total).exp()).collect()
 }
 
+/// `z - ln Σ e^z`
+pub fn log_softmax(z: &[f64]) -> Vec<f64> {
+    (0..z.len()).map(|label| -softmax_cross_entropy(z, label).0).collect()
+}
+
 /// `½ Σ (y - t)²` and its gradient.
 pub fn mse(y: &[f64], t: &[f64]) -> (f64, Vec<f64>) {
     let d: Vec<f64> = y.iter().zip(t).map(|(y, t)| y - t).collect();
     (d.iter().map(|d| 0.5 * d * d).sum(), d)
+}
+
+/// `Σ h(y - t)`, where `h(d)` is `½ d²` up to `|d| = delta` and `delta (|d| - ½ delta)` beyond, and its gradient.
+pub fn huber(y: &[f64], t: &[f64], delta: f64) -> (f64, Vec<f64>) {
+    let h = |d: f64| if d.abs() <= delta { 0.5 * d * d } else { delta * (d.abs() - 0.5 * delta) };
+    let differences = y.iter().zip(t).map(|(y, t)| y - t);
+    (differences.clone().map(h).sum(), differences.map(|d| d.clamp(-delta, delta)).collect())
 }
 
 /// `Σ max(z, 0) - z t + ln(1 + e^-|z|)` and its gradient.

@@ -305,6 +305,9 @@ impl Sink<'_> {
         };
         let d_weight = &mut arena[place.clone()];
         let (inputs, outputs) = (x.len() / rows, d_z.len() / rows);
+        if rows == 1 && beta != 0.0 {
+            return self.kernels.rank_one_descent(-alpha, x, d_z, beta, d_weight);
+        }
         let (x, d_z) = (MatRef::from_row_major(x, rows, inputs), MatRef::from_row_major(d_z, rows, outputs));
         let d_weight = MatMut::from_row_major(d_weight, inputs, outputs);
         linear_backward_weight(self.kernels, alpha, x, d_z, beta, d_weight);

@@ -159,9 +159,7 @@ impl KernelSet {
         match targets {
             ClassTargets::Indices(labels) => {
                 same_length(WHAT, ("rows", rows), ("labels", labels.len()));
-                if let Some((row, label)) = labels.iter().enumerate().find(|&(_, &label)| label as usize >= cols) {
-                    panic!("{WHAT}: label {label} of row {row} with {cols} classes");
-                }
+                check_labels(WHAT, labels, cols);
             }
             ClassTargets::Probabilities(t) => same_length(WHAT, ("logits", logits.len()), ("probabilities", t.len())),
         }
@@ -184,6 +182,17 @@ impl KernelSet {
 fn rows_of_classes(what: &str, cols: usize, len: usize) -> usize {
     assert!(cols <= 1 << 24, "{what}: {cols} columns, at most 2^24");
     whole_rows(what, cols, len)
+}
+
+/// Checks that all labels are below `cols`.
+#[track_caller]
+fn check_labels(what: &str, labels: &[u32], cols: usize) {
+    // Without an early exit, so that the compiler makes vectors of it.
+    if labels.iter().fold(0, |highest, &label| label.max(highest)) as usize >= cols
+        && let Some((row, label)) = labels.iter().enumerate().find(|&(_, &label)| label as usize >= cols)
+    {
+        panic!("{what}: label {label} of row {row} with {cols} classes");
+    }
 }
 
 /// The operands of a loss of predictions, and their rows.

@@ -113,6 +113,13 @@ impl<'a> Weighting<'a> {
         Weighting { scale, samples, classes, row_losses }
     }
 
+    /// Keeps the losses of the rows from `first` on if they are asked for.
+    pub(crate) fn note(&mut self, first: usize, losses: &[f64]) {
+        if let Some(rows) = &mut self.row_losses {
+            rows[first..first + losses.len()].copy_from_slice(losses);
+        }
+    }
+
     /// Whether all weights are 1 and nobody asks for the losses of rows.
     pub(crate) fn is_plain(&self) -> bool {
         self.samples.is_none() && self.classes.is_none() && self.row_losses.is_none()

@@ -1,18 +1,18 @@
-//! What softmax and its kin need of a row: the largest element m, and e^(z - m) of each z.
+//! What softmax and its kin need of a row of logits z: the largest m, and exponentials `E_j = e^(z_j - c)` for a c near it.
 //!
-//! One largest element has the exponential 1; the sum of the others, R, is taken without it. So `Σ e^(z - m) = 1 + R`,
-//! `ln Σ e^z = m + ln(1 + R)`, and nothing is lost where R is small beside 1. Elements equal to m beyond the first are
-//! counted, as whole numbers, and added to the sum of the smaller ones last.
+//! `z - m` would be rounded, and for the exponential that counts. So c is a multiple N of ln 2, the nearest to m, where
+//! `|m| < 256`: `E = 2^-N e^z`, and only the power of two changes. For other rows c is m: unless it is below `m - 105`,
+//! where E is 0, z is then between m/2 and 2 m, and `z - m` exact.
 //!
-//! `z - m` is rounded; where that matters, the rounding error δ is had by Knuth's two-sum and `e^(z - m + δ)` is
-//! `e + e δ`.
+//! One largest element is left out of the sum R of the others, so that nothing is lost where R is small beside its E.
+//! Elements equal to it are counted, and added last.
 //!
-//! Rows of at most [`NARROW`] columns are worked on 16 at a time, each in a lane, column after column. The sum of the
-//! smaller ones goes over columns in fours, `(e0 + e1) + (e2 + e3)`, each added to those before; what is left is added one
-//! by one. Longer rows are summed in the order of [`reduce`](crate::reduce).
+//! Rows of at most [`NARROW`] columns are worked on 16 at a time, each in a lane, column after column. Exponentials are
+//! added over columns in fours, `(e0 + e1) + (e2 + e3)`, each to those before; what is left is added one by one. Longer
+//! rows are summed in the order of [`reduce`](crate::reduce).
 
-use crate::math::exp::exp;
-use crate::reduce::{ACCUMULATORS, combine, load_padded};
+use crate::math::{exp, log1p};
+use crate::reduce::{ACCUMULATORS, combine, load_padded, max_of_numbers};
 use crate::simd::{Float, Float32, Simd};
 
 /// Columns of a row that shares vectors with 15 others.
@@ -35,10 +35,16 @@ impl<const BLOCKS: usize> Columns<BLOCKS> {
         Columns { columns: [[[0.0; GROUP]; GROUP]; BLOCKS], rows: [[[0.0; GROUP]; GROUP]; BLOCKS] }
     }
 
+    /// Elements between rows.
+    #[inline(always)]
+    fn stride(cols: usize) -> usize {
+        if BLOCKS == 1 { GROUP } else { cols.next_multiple_of(GROUP) }
+    }
+
     /// Takes the first `rows` rows of `x`, at most 16, each of `cols` elements.
     #[inline(always)]
     pub(crate) fn load<S: Simd>(&mut self, s: S, cols: usize, rows: usize, x: &[f32]) {
-        let stride = cols.next_multiple_of(GROUP);
+        let stride = Self::stride(cols);
         // A whole block of a row may reach into the next row: what is read there is not used.
         let (from, stride) = if rows == GROUP && (GROUP - 1) * cols + stride <= x.len() {
             (x, cols)
@@ -59,7 +65,7 @@ impl<const BLOCKS: usize> Columns<BLOCKS> {
     /// Writes the rows back, each times its factor, to `out`, which is as long as they are together.
     #[inline(always)]
     pub(crate) fn store<S: Simd>(&mut self, s: S, cols: usize, factors: &Lanes, out: &mut [f32]) {
-        let stride = cols.next_multiple_of(GROUP);
+        let stride = Self::stride(cols);
         let rows = self.rows.as_flattened_mut().as_flattened_mut();
         for (block, columns) in self.columns.iter().enumerate().take(cols.div_ceil(GROUP)) {
             S::F32::transpose_block(s, columns.as_flattened(), GROUP, &mut rows[block * GROUP..], stride);
@@ -86,6 +92,112 @@ impl<const BLOCKS: usize> Columns<BLOCKS> {
     }
 }
 
+/// The exponentials of rows, each in a lane, or of one row in all lanes.
+#[derive(Clone, Copy)]
+pub(crate) struct Exponentials<V> {
+    /// m, passing over NaN.
+    pub(crate) max: V,
+    /// What is taken from z, 0 or m,
+    shift: V,
+    /// above which of what that leaves E is a normal number, below which by 20 it is 0,
+    tame: V,
+    /// and N or 0.
+    power: V,
+    /// E of the largest, between √½ and √2; 1 where that is infinite.
+    largest: V,
+    /// R; NaN if a z is.
+    rest: V,
+    /// What the rounding of R left over, as far as it is known.
+    rest_low: V,
+}
+
+impl<V: Float32> Exponentials<V> {
+    #[inline(always)]
+    fn new(max: V) -> Self {
+        let zero = max.constant(0.0);
+        let near = max.abs().lt(max.constant(256.0));
+        let left = V::select(near, max, zero);
+        let power = (left * max.constant(exp::LOG2_E)).round_small();
+        let largest = exp::normal_over_power(left, power);
+        let shift = V::select(near, zero, max);
+        Exponentials { max, shift, tame: left - max.constant(86.0), power, largest, rest: zero, rest_low: zero }
+    }
+
+    /// `E` of z.
+    #[inline(always)]
+    pub(crate) fn of(&self, z: V) -> V {
+        let left = z - self.shift;
+        if V::all(self.tame.lt(left)) {
+            return exp::normal_over_power(left, self.power);
+        }
+        // The bound first: where z is NaN, it chooses that.
+        exp::over_power((self.tame - self.tame.constant(20.0)).max(left), self.power)
+    }
+
+    /// The same; then again with 0 for the largest, and `equal`, there one more.
+    #[inline(always)]
+    fn term(&self, z: V, equal: V) -> (V, V, V) {
+        let e = self.of(z);
+        let is_largest = z.eq(self.max);
+        let term = V::select(is_largest, z.constant(0.0), e);
+        (e, term, V::select(is_largest, equal + z.constant(1.0), equal))
+    }
+
+    /// Takes the sum of the smaller ones, in two parts, and how many equal the largest, which is one of them.
+    #[inline(always)]
+    fn with(mut self, smaller: V, low: V, equal: V) -> Self {
+        let equal = (equal - equal.constant(1.0)) * self.largest;
+        let (rest, error) = two_sum(smaller, equal);
+        (self.rest, self.rest_low) = (rest, low + error);
+        self
+    }
+
+    /// NaN for rows whose largest element is infinite, which have no softmax.
+    #[inline(always)]
+    pub(crate) fn or_nan(mut self) -> Self {
+        self.rest = self.rest + self.max * self.max.constant(0.0);
+        self
+    }
+
+    /// `ln Σ e^(z - m)`
+    #[inline(always)]
+    pub(crate) fn ln_sum(&self) -> V {
+        log1p::finite(self.ratio())
+    }
+
+    /// R over the largest E, so that `Σ e^(z - m)` is one more.
+    #[inline(always)]
+    pub(crate) fn ratio(&self) -> V {
+        (self.rest + self.rest_low) / self.largest
+    }
+
+    /// The sum of all exponentials but e, which is R for that of the largest.
+    #[inline(always)]
+    pub(crate) fn others(&self, e: V) -> V {
+        (self.largest - e) + (self.rest + self.rest_low)
+    }
+
+    /// `numerator / Σ E`, rounded about once.
+    #[inline(always)]
+    pub(crate) fn quotient(&self, numerator: V) -> V {
+        let (largest, rest) = (self.largest, self.rest);
+        let (sum, error) = two_sum(largest, rest);
+        let error = error + self.rest_low;
+        let inverse = numerator.constant(1.0) / sum;
+        let quotient = numerator * inverse;
+        let remainder = quotient.neg_mul_add(error, quotient.neg_mul_add(sum, numerator));
+        remainder.mul_add(inverse, quotient)
+    }
+}
+
+/// `a + b` and what its rounding leaves over, by Knuth.
+#[inline(always)]
+fn two_sum<V: Float>(a: V, b: V) -> (V, V) {
+    let sum = a + b;
+    let virtual_b = sum - a;
+    (sum, (a - (sum - virtual_b)) + (b - virtual_b))
+}
+
 /// The largest of each row, passing over NaN.
 #[inline(always)]
 pub(crate) fn largest<S: Simd>(s: S, columns: &[Lanes]) -> S::F32 {
@@ -96,138 +208,132 @@ pub(crate) fn largest<S: Simd>(s: S, columns: &[Lanes]) -> S::F32 {
     largest
 }
 
-/// Replaces each z by `e^(z - max)` if `KEEP`; returns R. A NaN makes R one.
+/// The exponentials of rows with the largest element `max`; they replace z if `KEEP`.
 #[inline(always)]
-pub(crate) fn exponentials<S: Simd, const KEEP: bool>(s: S, max: S::F32, columns: &mut [Lanes]) -> S::F32 {
+pub(crate) fn exponentials<S: Simd, const KEEP: bool>(
+    s: S,
+    max: S::F32,
+    columns: &mut [Lanes],
+) -> Exponentials<S::F32> {
+    let exponentials = Exponentials::new(max);
     let zero = S::F32::splat(s, 0.0);
-    let (mut smaller, mut equal) = (zero, S::F32::splat(s, -1.0));
+    let (mut smaller, mut low, mut equal) = (zero, zero, zero);
     let mut fours = columns.chunks_exact_mut(4);
     for four in &mut fours {
         let mut terms = [zero; 4];
         for (term, z) in terms.iter_mut().zip(four) {
             let e;
-            (e, *term, equal) = exponential(S::F32::load(s, z), max, equal);
+            (e, *term, equal) = exponentials.term(S::F32::load(s, z), equal);
             if KEEP {
                 e.store(z);
             }
         }
         let [a, b, c, d] = terms;
-        smaller = smaller + ((a + b) + (c + d));
+        let error;
+        (smaller, error) = two_sum(smaller, (a + b) + (c + d));
+        low = low + error;
     }
     for z in fours.into_remainder() {
         let (e, term);
-        (e, term, equal) = exponential(S::F32::load(s, z), max, equal);
+        (e, term, equal) = exponentials.term(S::F32::load(s, z), equal);
         if KEEP {
             e.store(z);
         }
-        smaller = smaller + term;
+        let error;
+        (smaller, error) = two_sum(smaller, term);
+        low = low + error;
     }
-    smaller + equal
+    exponentials.with(smaller, low, equal)
 }
 
-/// `e^(z - max)`, the same but 0 where z is the largest, and `equal`, there one more.
+/// The exponentials of a long row, written to `out`.
 #[inline(always)]
-fn exponential<V: Float32>(z: V, max: V, equal: V) -> (V, V, V) {
-    let (zero, one) = (z.constant(0.0), z.constant(1.0));
-    let difference = z - max;
-    let virtual_max = difference - z;
-    let error = (z - (difference - virtual_max)) - (max + virtual_max);
-    // Where the difference is infinite the error is NaN and the exponential 0: any number does.
-    let error = error.min(one);
-    let e = exp(difference);
-    let e = e.mul_add(error, e);
-    let is_largest = z.eq(max);
-    (e, V::select(is_largest, zero, e), equal + V::select(is_largest, one, zero))
-}
-
-/// Writes `e^(z - max)` of a long row, whose largest element is max, passing over NaN; returns R.
-#[inline(always)]
-pub(crate) fn long_exponentials<S: Simd>(s: S, max: f32, z: &[f32], out: &mut [f32]) -> f32 {
-    let mut rest = Rest::new(s, max);
-    for (z, out) in z.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
-        rest.add(z, out);
+pub(crate) fn long_exponentials<S: Simd>(s: S, z: &[f32], out: &mut [f32]) -> Exponentials<S::F32> {
+    let mut sums = Sums::new(s, z);
+    let (mut blocks, mut outs) = (z.chunks_exact(BLOCK), out.chunks_exact_mut(BLOCK));
+    for (z, out) in (&mut blocks).zip(&mut outs) {
+        sums.add(z, out);
     }
-    rest.sum(z.len())
+    sums.finish(blocks.remainder(), outs.into_remainder())
 }
 
 /// [`long_exponentials`] in place.
 #[inline(always)]
-pub(crate) fn long_exponentials_in_place<S: Simd>(s: S, max: f32, row: &mut [f32]) -> f32 {
-    let mut rest = Rest::new(s, max);
-    let mut block = [0.0; BLOCK];
-    for out in row.chunks_mut(BLOCK) {
-        let z = &mut block[..out.len()];
+pub(crate) fn long_exponentials_in_place<S: Simd>(s: S, row: &mut [f32]) -> Exponentials<S::F32> {
+    let mut sums = Sums::new(s, row);
+    let mut z = [0.0; BLOCK];
+    let mut blocks = row.chunks_exact_mut(BLOCK);
+    for out in &mut blocks {
         z.copy_from_slice(out);
-        rest.add(z, out);
+        sums.add(&z, out);
     }
-    rest.sum(row.len())
+    let out = blocks.into_remainder();
+    let z = &mut z[..out.len()];
+    z.copy_from_slice(out);
+    sums.finish(z, out)
 }
 
-/// R of a long row.
+/// [`long_exponentials`], written nowhere.
 #[inline(always)]
-pub(crate) fn long_rest<S: Simd>(s: S, max: f32, z: &[f32]) -> f32 {
-    let mut rest = Rest::new(s, max);
+pub(crate) fn long_sum<S: Simd>(s: S, z: &[f32]) -> Exponentials<S::F32> {
+    let mut sums = Sums::new(s, z);
     let mut unused = [0.0; BLOCK];
-    for z in z.chunks(BLOCK) {
-        rest.add(z, &mut unused[..z.len()]);
+    let mut blocks = z.chunks_exact(BLOCK);
+    for z in &mut blocks {
+        sums.add(z, &mut unused);
     }
-    rest.sum(z.len())
+    let rest = blocks.remainder();
+    sums.finish(rest, &mut unused[..rest.len()])
 }
 
 /// Four vectors, one for each accumulator.
 const BLOCK: usize = ACCUMULATORS * 16;
 
-/// The parts of R of a long row.
-struct Rest<S: Simd> {
+/// The sums of a long row.
+struct Sums<S: Simd> {
     s: S,
-    largest: f32,
-    max: S::F32,
+    max: f32,
+    exponentials: Exponentials<S::F32>,
     smaller: [S::F32; ACCUMULATORS],
     equal: [S::F32; ACCUMULATORS],
 }
 
-impl<S: Simd> Rest<S> {
+impl<S: Simd> Sums<S> {
     #[inline(always)]
-    fn new(s: S, max: f32) -> Self {
+    fn new(s: S, z: &[f32]) -> Self {
+        let max = max_of_numbers(s, z);
         let zero = [S::F32::splat(s, 0.0); ACCUMULATORS];
-        Rest { s, largest: max, max: S::F32::splat(s, max), smaller: zero, equal: zero }
+        Sums { s, max, exponentials: Exponentials::new(S::F32::splat(s, max)), smaller: zero, equal: zero }
     }
 
-    /// Adds a block and writes its exponentials.
+    /// Adds a whole block and writes its exponentials.
     #[inline(always)]
     fn add(&mut self, z: &[f32], out: &mut [f32]) {
-        let sums = self.smaller.iter_mut().zip(&mut self.equal);
-        for ((smaller, equal), (z, out)) in sums.zip(z.chunks(S::F32::LANES).zip(out.chunks_mut(S::F32::LANES))) {
-            let s = self.s;
-            // Past the end stands the largest element, which adds nothing but to the count.
-            let z = if z.len() == S::F32::LANES { S::F32::load(s, z) } else { load_padded(s, z, self.largest) };
+        let lanes = S::F32::LANES;
+        for (i, (z, out)) in z.chunks_exact(lanes).zip(out.chunks_exact_mut(lanes)).enumerate() {
             let (e, term);
-            (e, term, *equal) = exponential(z, self.max, *equal);
-            e.store_partial(s, out);
-            *smaller = *smaller + term;
+            (e, term, self.equal[i]) = self.exponentials.term(S::F32::load(self.s, z), self.equal[i]);
+            self.smaller[i] = self.smaller[i] + term;
+            e.store(out);
         }
     }
 
-    /// R of a row of `len` elements.
+    /// Adds what is left, less than a block.
     #[inline(always)]
-    fn sum(self, len: usize) -> f32 {
-        let past_the_end = len.next_multiple_of(S::F32::LANES) - len;
-        let equal = combine(self.equal).sum_lanes() - (past_the_end as f32 + 1.0);
-        combine(self.smaller).sum_lanes() + equal
+    fn finish(mut self, z: &[f32], out: &mut [f32]) -> Exponentials<S::F32> {
+        let (s, lanes) = (self.s, S::F32::LANES);
+        let sums = self.smaller.iter_mut().zip(&mut self.equal);
+        for ((smaller, equal), (z, out)) in sums.zip(z.chunks(lanes).zip(out.chunks_mut(lanes))) {
+            // Past the end stands the largest element, which only counts.
+            let (e, term);
+            (e, term, *equal) = self.exponentials.term(load_padded(s, z, self.max), *equal);
+            *smaller = *smaller + term;
+            e.store_partial(s, out);
+        }
+        let past_the_end = z.len().next_multiple_of(lanes) - z.len();
+        let equal = combine(self.equal).sum_lanes() - past_the_end as f32;
+        let smaller = combine(self.smaller).sum_lanes();
+        let zero = S::F32::splat(s, 0.0);
+        self.exponentials.with(S::F32::splat(s, smaller), zero, S::F32::splat(s, equal))
     }
-}
-
-/// `numerator / (1 + R)`, rounded about once; NaN where max is infinite.
-#[inline(always)]
-pub(crate) fn quotient<V: Float32>(numerator: V, max: V, rest: V) -> V {
-    let one = numerator.constant(1.0);
-    let zero_or_nan = max * one.constant(0.0);
-    let rest = rest + zero_or_nan;
-    let sum = one + rest;
-    // Two-sum again.
-    let virtual_rest = sum - one;
-    let error = (one - (sum - virtual_rest)) + (rest - virtual_rest);
-    let quotient = numerator / sum;
-    let remainder = quotient.neg_mul_add(error, quotient.neg_mul_add(sum, numerator));
-    (remainder / sum) + quotient
 }

@@ -1,9 +1,7 @@
-//! `softmax(z)_j = e^(z_j - m) / (1 + R)`, its logarithm `(z_j - m) - ln(1 + R)`, and `logsumexp(z) = m + ln(1 + R)`, row
-//! by row, with m and R as [`rows`](super::rows) has them.
+//! `softmax(z)_j = E_j / Σ E`, its logarithm `(z_j - m) - ln Σ e^(z - m)`, and `logsumexp(z) = m + ln Σ e^(z - m)`, row by
+//! row, with m and E as [`rows`](super::rows) has them.
 
 use super::rows::{self, Columns, GROUP, Lanes, NARROW};
-use crate::math::log1p;
-use crate::reduce::max_of_numbers;
 use crate::simd::{Float, Simd};
 
 #[inline(always)]
@@ -12,9 +10,8 @@ pub(crate) fn softmax<S: Simd>(s: S, cols: usize, x: &[f32], out: &mut [f32]) {
         narrow_softmax(s, cols, Rows::Apart(x, out));
     } else {
         for (z, out) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)) {
-            let max = max_of_numbers(s, z);
-            let rest = rows::long_exponentials(s, max, z, out);
-            scale_row(s, out, inverse(s, max, rest));
+            let exponentials = rows::long_exponentials(s, z, out);
+            scale_row(s, out, exponentials.or_nan().quotient(S::F32::splat(s, 1.0)));
         }
     }
 }
@@ -25,9 +22,8 @@ pub(crate) fn softmax_in_place<S: Simd>(s: S, cols: usize, x: &mut [f32]) {
         narrow_softmax(s, cols, Rows::InPlace(x));
     } else {
         for row in x.chunks_exact_mut(cols) {
-            let max = max_of_numbers(s, row);
-            let rest = rows::long_exponentials_in_place(s, max, row);
-            scale_row(s, row, inverse(s, max, rest));
+            let exponentials = rows::long_exponentials_in_place(s, row);
+            scale_row(s, row, exponentials.or_nan().quotient(S::F32::splat(s, 1.0)));
         }
     }
 }
@@ -59,9 +55,8 @@ pub(crate) fn log_softmax_in_place<S: Simd>(s: S, cols: usize, x: &mut [f32]) {
 pub(crate) fn logsumexp<S: Simd>(s: S, cols: usize, x: &[f32], out: &mut [f32]) {
     if cols > NARROW {
         for (z, out) in x.chunks_exact(cols).zip(out) {
-            let max = max_of_numbers(s, z);
-            let rest = S::F32::splat(s, rows::long_rest(s, max, z));
-            (S::F32::splat(s, max) + log1p::finite(rest)).store_partial(s, std::slice::from_mut(out));
+            let exponentials = rows::long_sum(s, z);
+            (exponentials.max + exponentials.ln_sum()).store_partial(s, std::slice::from_mut(out));
         }
         return;
     }
@@ -70,8 +65,8 @@ pub(crate) fn logsumexp<S: Simd>(s: S, cols: usize, x: &[f32], out: &mut [f32]) 
         columns.load(s, cols, out.len(), x);
         let columns = &mut columns.columns()[..cols];
         let max = rows::largest(s, columns);
-        let rest = rows::exponentials::<S, false>(s, max, columns);
-        (max + log1p::finite(rest)).store_partial(s, out);
+        let exponentials = rows::exponentials::<S, false>(s, max, columns);
+        (max + exponentials.ln_sum()).store_partial(s, out);
     }
 }
 
@@ -113,8 +108,8 @@ fn narrow_softmax<S: Simd>(s: S, cols: usize, rows: Rows<'_>) {
         #[inline(always)]
         |columns| {
             let max = rows::largest(s, columns);
-            let rest = rows::exponentials::<S, true>(s, max, columns);
-            rows::quotient(S::F32::splat(s, 1.0), max, rest)
+            let exponentials = rows::exponentials::<S, true>(s, max, columns);
+            exponentials.or_nan().quotient(S::F32::splat(s, 1.0))
         },
     );
 }
@@ -128,7 +123,7 @@ fn narrow_log_softmax<S: Simd>(s: S, cols: usize, rows: Rows<'_>) {
         #[inline(always)]
         |columns| {
             let max = rows::largest(s, columns);
-            let log = log1p::finite(rows::exponentials::<S, false>(s, max, columns));
+            let log = rows::exponentials::<S, false>(s, max, columns).or_nan().ln_sum();
             for z in columns {
                 (S::F32::load(s, z) - max - log).store(z);
             }
@@ -158,25 +153,15 @@ fn blocks<S: Simd, const BLOCKS: usize>(s: S, cols: usize, mut rows: Rows<'_>, f
 
 #[inline(always)]
 fn long_log_softmax<S: Simd>(s: S, row: &mut [f32]) {
-    let max = max_of_numbers(s, row);
-    let log = log1p::finite(S::F32::splat(s, rows::long_rest(s, max, row)));
-    let max = S::F32::splat(s, max);
+    let exponentials = rows::long_sum(s, row);
+    let (max, log) = (exponentials.max, exponentials.or_nan().ln_sum());
     for row in row.chunks_mut(S::F32::LANES) {
         (S::F32::load_partial(s, row) - max - log).store_partial(s, row);
     }
 }
 
-/// `1 / (1 + R)`
 #[inline(always)]
-fn inverse<S: Simd>(s: S, max: f32, rest: f32) -> f32 {
-    let mut lanes = Lanes::default();
-    rows::quotient(S::F32::splat(s, 1.0), S::F32::splat(s, max), S::F32::splat(s, rest)).store(&mut lanes);
-    lanes[0]
-}
-
-#[inline(always)]
-pub(crate) fn scale_row<S: Simd>(s: S, row: &mut [f32], factor: f32) {
-    let factor = S::F32::splat(s, factor);
+pub(crate) fn scale_row<S: Simd>(s: S, row: &mut [f32], factor: S::F32) {
     let mut vectors = row.chunks_exact_mut(S::F32::LANES);
     for x in &mut vectors {
         (S::F32::load(s, x) * factor).store(x);

@@ -38,6 +38,20 @@ pub(crate) fn exp<V: Float32>(x: V) -> V {
     scale(of_rest(r), n)
 }
 
+/// `e^x / 2^p` for a whole p, |x| < 512 and a result of at most 2, rounded once.
+#[inline(always)]
+pub(crate) fn over_power<V: Float32>(x: V, p: V) -> V {
+    let (_, n, r) = reduce(x);
+    scale(of_rest(r), n - p)
+}
+
+/// The same where the result is a normal number.
+#[inline(always)]
+pub(crate) fn normal_over_power<V: Float32>(x: V, p: V) -> V {
+    let (sum, _, r) = reduce(x);
+    (of_rest(r).to_bits() + (sum - p).to_bits().shift_left::<23>()).bits_to_float()
+}
+
 /// `(1.5 2^23 + n, n, r)` with `x = n ln 2 + r`.
 #[inline(always)]
 fn reduce<V: Float32>(x: V) -> (V, V, V) {

@@ -1,0 +1,102 @@
+//! Copies between a matrix and dense rows, in either order, by vectors where the elements of one side's rows or columns
+//! are neighbours.
+
+use super::{Arithmetic, MatMut, MatRef};
+use crate::simd::{Float, Simd};
+
+/// Copies all elements of `from` to `to`, of the same shape. Rows of `to` are contiguous, or its columns are and the
+/// rows of `from`.
+#[inline(always)]
+pub(crate) fn copy<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, to: MatMut<'_, T>) {
+    assert!(from.rows() == to.rows() && from.cols() == to.cols());
+    if from.has_contiguous_rows() && to.has_contiguous_rows() {
+        copy_rows(from, to);
+    } else if from.t().has_contiguous_rows() && to.has_contiguous_rows() {
+        transpose::<S, T>(s, from.t(), to);
+    } else if from.has_contiguous_rows() && to.as_ref().t().has_contiguous_rows() {
+        transpose::<S, T>(s, from, to.t());
+    } else {
+        copy_elements(from, to);
+    }
+}
+
+fn copy_rows<T: Arithmetic>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
+    for i in 0..from.rows() {
+        to.row_mut(i).copy_from_slice(from.row(i));
+    }
+}
+
+fn copy_elements<T: Arithmetic>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
+    for i in 0..from.rows() {
+        for j in 0..from.cols() {
+            *to.get_mut(i, j) = from.get(i, j);
+        }
+    }
+}
+
+/// `to[j][i] = from[i][j]`, rows contiguous on both sides, in blocks of vectors.
+#[inline(always)]
+fn transpose<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
+    let lanes = T::Vector::<S>::LANES;
+    let (rows, cols) = (from.rows(), from.cols());
+    let (from_stride, to_stride) = (from.row_stride(), to.row_stride());
+    let to_ptr = to.as_mut_ptr();
+    let mut blocks =
+        EdgeBlocks { from: [T::default(); LANES_MAX * LANES_MAX], to: [T::default(); LANES_MAX * LANES_MAX] };
+    for j in (0..cols).step_by(lanes) {
+        for i in (0..rows).step_by(lanes) {
+            let (block_rows, block_cols) = (lanes.min(rows - i), lanes.min(cols - j));
+            // SAFETY: rows i.. and columns j.. of `from` hold a block of that size, and `to`, its transpose, at columns
+            // i.. and rows j..; rows are contiguous on both sides; `to` is borrowed mutably.
+            unsafe {
+                let from = from.as_ptr().offset(i as isize * from_stride + j as isize);
+                let to = to_ptr.offset(j as isize * to_stride + i as isize);
+                if block_rows == lanes && block_cols == lanes {
+                    T::Vector::<S>::transpose(s, from, from_stride, to, to_stride);
+                } else {
+                    let shape = (block_rows, block_cols);
+                    transpose_edge(s, shape, from, from_stride, to, to_stride, &mut blocks);
+                }
+            }
+        }
+    }
+}
+
+/// The most lanes of any vector.
+const LANES_MAX: usize = 16;
+
+/// Whole blocks of LANES squared, by way of which smaller ones go.
+struct EdgeBlocks<T> {
+    from: [T; LANES_MAX * LANES_MAX],
+    to: [T; LANES_MAX * LANES_MAX],
+}
+
+/// A block with fewer rows or columns than a vector has lanes. What else is in `blocks` does not matter.
+///
+/// # Safety
+/// - Each of the rows from `from` on must have as many readable elements as there are columns, and from `to` on the other
+///   way round for writing; neither number may be above `LANES`, and the two must not share memory.
+#[inline(always)]
+unsafe fn transpose_edge<S: Simd, T: Arithmetic>(
+    s: S,
+    (rows, cols): (usize, usize),
+    from: *const T,
+    from_stride: isize,
+    to: *mut T,
+    to_stride: isize,
+    blocks: &mut EdgeBlocks<T>,
+) {
+    let lanes = T::Vector::<S>::LANES;
+    let (row_tail, col_tail) = (T::Vector::<S>::tail(s, cols), T::Vector::<S>::tail(s, rows));
+    for (i, row) in blocks.from.chunks_exact_mut(lanes).take(rows).enumerate() {
+        // SAFETY: the caller promises `cols` elements in each of `rows` rows.
+        unsafe { T::Vector::<S>::load_tail(s, from.offset(i as isize * from_stride), row_tail) }.store(row);
+    }
+    let stride = lanes as isize;
+    // SAFETY: both arrays hold a block of LANES squared.
+    unsafe { T::Vector::<S>::transpose(s, blocks.from.as_ptr(), stride, blocks.to.as_mut_ptr(), stride) };
+    for (j, row) in blocks.to.chunks_exact(lanes).take(cols).enumerate() {
+        // SAFETY: the caller promises `rows` elements in each of `cols` rows.
+        unsafe { T::Vector::<S>::load(s, row).store_tail(to.offset(j as isize * to_stride), col_tail) };
+    }
+}

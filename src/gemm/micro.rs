@@ -1,0 +1,254 @@
+//! The micro-kernel: a tile of C held in registers while K passes by.
+//!
+//! ```text
+//!                b: one row of NV vectors
+//!              +--------+--------+
+//!              |  b0    |  b1    |
+//!              +--------+--------+
+//!  a: MR  +--+ +--------+--------+
+//!  elements|a0| |acc00   |acc01   |   acc[i][j] = fma(a[i], b[j], acc[i][j]) for k = 0, 1, 2, ...
+//!  of one |a1| |acc10   |acc11   |   one chain of fused multiply-adds an element, from 0, in ascending k
+//!  column |..| | ...    | ...    |
+//!         +--+ +--------+--------+
+//! ```
+
+use super::Arithmetic;
+use crate::simd::{Float, Simd};
+
+/// What a micro-kernel works on. A and B may be packed panels or lie as the caller's matrices lie.
+pub(crate) struct Tile<T> {
+    pub(crate) k: usize,
+    /// Rows 0, [`ROW_GROUP`], 2 [`ROW_GROUP`], ... of A; those past the tile's height are not used.
+    pub(crate) a: [*const T; MR_MAX.div_ceil(ROW_GROUP)],
+    /// The stride that is not 1: between rows of A ([`ALayout::Rows`]) or between its columns ([`ALayout::Columns`]).
+    pub(crate) a_stride: isize,
+    pub(crate) b: *const T,
+    pub(crate) b_row_stride: isize,
+    pub(crate) c: *mut T,
+    pub(crate) c_row_stride: isize,
+    /// Columns of the tile that exist; read by narrow kernels only.
+    pub(crate) cols: usize,
+    pub(crate) alpha: T,
+    /// `None`: C is not read.
+    pub(crate) beta: Option<T>,
+}
+
+/// Rows of A that share a pointer: x86 reaches them as pointer, pointer + stride and pointer + 2 stride, so that a tile
+/// of 14 rows takes five registers. The pointers come from memory, as the compiler would fold them into one chain of
+/// additions otherwise.
+pub(crate) const ROW_GROUP: usize = 3;
+
+/// Which neighbours of A lie side by side.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ALayout {
+    /// Element (i, k) at `i * a_stride + k`.
+    Rows,
+    /// Element (i, k) at `i + k * a_stride`.
+    Columns,
+}
+
+/// How wide a tile is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Width {
+    /// `NV` vectors.
+    Full,
+    /// One vector, of which `cols` lanes exist.
+    Narrow,
+    /// `NV_ROW` vectors, for tiles of a single row.
+    Row,
+}
+
+/// `C = alpha A B + beta C` on one tile, as [`Tile`] describes it.
+///
+/// # Safety
+/// - The CPU must have the features of the ISA that the kernel was made for.
+/// - With the rows of the kernel, `k` and `cols` of the tile: every element of A, B and C at the tile's strides must
+///   be readable, and those of C writable and used by nothing else. B has a whole vector in each row where the tile
+///   is full or the ISA has no cheap partial loads.
+pub(crate) type MicroKernel<T> = unsafe fn(&Tile<T>);
+
+/// The tallest tile of any ISA.
+pub(crate) const MR_MAX: usize = 28;
+
+/// The kernels of one ISA for every height of a tile: `kernels[rows - 1]`.
+pub(crate) fn kernels<S: Simd, T: Arithmetic>(a: ALayout, width: Width) -> &'static [MicroKernel<T>; MR_MAX] {
+    macro_rules! heights {
+        ($a_rows:literal, $narrow:literal: $($mr:literal)*) => {
+            const { &[$(height::<S, T, $mr, $a_rows, $narrow>()),*] }
+        };
+    }
+    match (a, width) {
+        (ALayout::Rows, Width::Row) => const { &[single_row::<S, T, true>(); MR_MAX] },
+        (ALayout::Columns, Width::Row) => const { &[single_row::<S, T, false>(); MR_MAX] },
+        (ALayout::Rows, Width::Full) => {
+            heights!(true, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
+        }
+        (ALayout::Rows, Width::Narrow) => {
+            heights!(true, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
+        }
+        (ALayout::Columns, Width::Full) => {
+            heights!(false, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
+        }
+        (ALayout::Columns, Width::Narrow) => {
+            heights!(false, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
+        }
+    }
+}
+
+/// The kernel of one height, compiled only for the heights that the ISA uses.
+const fn height<S: Simd, T: Arithmetic, const MR: usize, const A_ROWS: bool, const NARROW: bool>() -> MicroKernel<T> {
+    match (NARROW, S::NV) {
+        (true, _) if MR <= S::MR_NARROW => micro_kernel::<S, T, MR, 1, A_ROWS, true>,
+        (false, 1) if MR <= S::MR => micro_kernel::<S, T, MR, 1, A_ROWS, false>,
+        (false, 2) if MR <= S::MR => micro_kernel::<S, T, MR, 2, A_ROWS, false>,
+        _ => too_tall::<T>,
+    }
+}
+
+/// The kernel of a single row.
+const fn single_row<S: Simd, T: Arithmetic, const A_ROWS: bool>() -> MicroKernel<T> {
+    match S::NV_ROW {
+        8 => micro_kernel::<S, T, 1, 8, A_ROWS, false>,
+        4 => micro_kernel::<S, T, 1, 4, A_ROWS, false>,
+        _ => micro_kernel::<S, T, 1, 1, A_ROWS, false>,
+    }
+}
+
+/// # Safety
+/// None is needed.
+unsafe fn too_tall<T>(_: &Tile<T>) {
+    unreachable!("a tile taller than the instruction set's")
+}
+
+/// Repeats a block for each row of a tile with the row as a constant: the compiler unrolls a loop of this size only when
+/// it pleases, and leaves the accumulators in memory when it does not.
+macro_rules! for_each_row {
+    ($mr:ident, |$i:ident| $body:block) => {
+        for_each_row!($mr, $i, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27)
+    };
+    ($mr:ident, $i:ident, $body:block, $($row:literal)*) => {$(
+        if $row < $mr {
+            const $i: usize = $row;
+            $body
+        }
+    )*};
+}
+
+/// # Safety
+/// - The contract of [`MicroKernel`], for `MR` rows.
+unsafe fn micro_kernel<
+    S: Simd,
+    T: Arithmetic,
+    const MR: usize,
+    const NV: usize,
+    const A_ROWS: bool,
+    const NARROW: bool,
+>(
+    tile: &Tile<T>,
+) {
+    // SAFETY: the caller promises that the CPU has the features.
+    let s = unsafe { S::assume_available() };
+    s.run(
+        #[inline(always)]
+        |s| {
+            // SAFETY: the caller's promise, passed on.
+            unsafe {
+                for_each_row!(MR, |I| {
+                    let c = tile.c.wrapping_offset(I as isize * tile.c_row_stride);
+                    for j in 0..NV {
+                        T::Vector::<S>::prefetch_for_writing(s, c.wrapping_add(j * T::Vector::<S>::LANES));
+                    }
+                });
+                let product = accumulate::<S, T, MR, NV, A_ROWS, NARROW>(s, tile);
+                store::<S, T, MR, NV, NARROW>(s, tile, product);
+            }
+        },
+    );
+}
+
+/// # Safety
+/// - The contract of [`MicroKernel`], for `MR` rows.
+#[inline(always)]
+unsafe fn accumulate<
+    S: Simd,
+    T: Arithmetic,
+    const MR: usize,
+    const NV: usize,
+    const A_ROWS: bool,
+    const NARROW: bool,
+>(
+    s: S,
+    tile: &Tile<T>,
+) -> [[T::Vector<S>; NV]; MR] {
+    let lanes = T::Vector::<S>::LANES;
+    let zero = T::Vector::<S>::splat(s, T::default());
+    let mut acc = [[zero; NV]; MR];
+    let masked = NARROW && T::Vector::<S>::CHEAP_TAIL_LOADS;
+    let tail = T::Vector::<S>::tail(s, if masked { tile.cols } else { 0 });
+    let in_group: [isize; ROW_GROUP] = if A_ROWS { [0, tile.a_stride, 2 * tile.a_stride] } else { [0, 1, 2] };
+    let mut a = tile.a;
+    let a_step = if A_ROWS { 1 } else { tile.a_stride };
+    let mut b = tile.b;
+    for _ in 0..tile.k {
+        // SAFETY: the caller promises that rows i < MR and columns k of A exist, and row k of B, whole or, where
+        // masked, its first `cols` lanes. The pointers step past the end only after the last use.
+        unsafe {
+            let b_row: [_; NV] = std::array::from_fn(
+                #[inline(always)]
+                |j| match masked {
+                    true => T::Vector::<S>::load_tail(s, b, tail),
+                    false => T::Vector::<S>::load_ptr(s, b.add(j * lanes)),
+                },
+            );
+            for_each_row!(MR, |I| {
+                let a_i = T::Vector::<S>::splat(s, *a[I / ROW_GROUP].offset(in_group[I % ROW_GROUP]));
+                for j in 0..NV {
+                    acc[I][j] = a_i.mul_add(b_row[j], acc[I][j]);
+                }
+            });
+        }
+        a = a.map(
+            #[inline(always)]
+            |a| a.wrapping_offset(a_step),
+        );
+        b = b.wrapping_offset(tile.b_row_stride);
+    }
+    acc
+}
+
+/// # Safety
+/// - The contract of [`MicroKernel`], for `MR` rows.
+#[inline(always)]
+unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const NARROW: bool>(
+    s: S,
+    tile: &Tile<T>,
+    product: [[T::Vector<S>; NV]; MR],
+) {
+    let lanes = T::Vector::<S>::LANES;
+    let alpha = T::Vector::<S>::splat(s, tile.alpha);
+    let tail = T::Vector::<S>::tail(s, if NARROW { tile.cols } else { lanes });
+    for_each_row!(MR, |I| {
+        for j in 0..NV {
+            let product = product[I][j];
+            // SAFETY: the caller promises that row i of C exists and is ours, whole or, where narrow, its first `cols`
+            // lanes.
+            unsafe {
+                let c = tile.c.offset(I as isize * tile.c_row_stride).add(j * lanes);
+                let value = match tile.beta {
+                    None => alpha * product,
+                    Some(beta) => {
+                        let old = match NARROW {
+                            true => T::Vector::<S>::load_tail(s, c, tail),
+                            false => T::Vector::<S>::load_ptr(s, c),
+                        };
+                        alpha.mul_add(product, T::Vector::<S>::splat(s, beta) * old)
+                    }
+                };
+                match NARROW {
+                    true => value.store_tail(c, tail),
+                    false => value.store_ptr(c),
+                }
+            }
+        }
+    });
+}

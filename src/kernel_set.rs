@@ -1,0 +1,316 @@
+//! The table of kernels of one instruction set: how the rest of the crate, and a caller, reaches them.
+
+use crate::fused::{self, ClassTargets, Elements, Logits, Weighting};
+use crate::isa::Isa;
+use crate::math::{self, Function, Unary};
+use crate::reduce;
+use crate::simd::Simd;
+use std::sync::OnceLock;
+
+/// Every kernel, compiled for one instruction set.
+///
+/// A set is had by [`best`](Self::best), [`for_isa`](Self::for_isa) or [`available`](Self::available) only, after its
+/// CPU features were detected: that is what makes its functions safe to call.
+///
+/// ```
+/// use kernels::{Function, Isa, KernelSet};
+/// let mut fast = [0.0; 3];
+/// KernelSet::best().map(Function::Exp, &[0.0, 1.0, -1.0], &mut fast);
+/// let mut exact = [0.0; 3];
+/// KernelSet::for_isa(Isa::Portable).unwrap().map(Function::Exp, &[0.0, 1.0, -1.0], &mut exact);
+/// assert_eq!(fast, exact); // The same bits on every instruction set.
+/// ```
+pub struct KernelSet {
+    isa: Isa,
+    map: [Map; Function::ALL.len()],
+    map_in_place: [MapInPlace; Function::ALL.len()],
+    sum: fn(&[f32]) -> f32,
+    dot: fn(&[f32], &[f32]) -> f32,
+    max: fn(&[f32]) -> f32,
+    column_sums: fn(usize, &[f32], &mut [f32]),
+    pub(crate) softmax: fn(usize, &[f32], &mut [f32]),
+    pub(crate) softmax_in_place: fn(usize, &mut [f32]),
+    pub(crate) log_softmax: fn(usize, &[f32], &mut [f32]),
+    pub(crate) log_softmax_in_place: fn(usize, &mut [f32]),
+    pub(crate) logsumexp: fn(usize, &[f32], &mut [f32]),
+    pub(crate) mse: fn(Elements<'_>, &mut Weighting<'_>) -> f64,
+    pub(crate) huber: fn(Elements<'_>, f32, &mut Weighting<'_>) -> f64,
+    pub(crate) bce: fn(Elements<'_>, &fused::bce::Targets<'_>, &mut Weighting<'_>) -> f64,
+    pub(crate) cross_entropy: fn(Logits<'_>, ClassTargets<'_>, f32, &mut Weighting<'_>) -> f64,
+    sgd: fn(&mut [f32], &[f32], f32, f32),
+}
+
+type Map = fn(&[f32], &mut [f32]);
+type MapInPlace = fn(&mut [f32]);
+
+/// Functions of the table, each its generic kernel inside the features of S.
+macro_rules! entries {
+    ($($name:ident($($arg:ident: $type:ty),*) $(-> $result:ty)? = $kernel:path;)*) => {$(
+        fn $name<S: Simd>($($arg: $type),*) $(-> $result)? {
+            token::<S>().run(
+                #[inline(always)]
+                |s| $kernel(s, $($arg),*),
+            )
+        }
+    )*};
+}
+
+entries! {
+    sum(x: &[f32]) -> f32 = reduce::sum;
+    dot(x: &[f32], y: &[f32]) -> f32 = reduce::dot;
+    max(x: &[f32]) -> f32 = reduce::max;
+    column_sums(cols: usize, x: &[f32], out: &mut [f32]) = reduce::column_sums;
+    softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::softmax;
+    softmax_in_place(cols: usize, x: &mut [f32]) = fused::softmax::softmax_in_place;
+    log_softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::log_softmax;
+    log_softmax_in_place(cols: usize, x: &mut [f32]) = fused::softmax::log_softmax_in_place;
+    logsumexp(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::logsumexp;
+    mse(elements: Elements<'_>, weighting: &mut Weighting<'_>) -> f64 = fused::mse::mse;
+    huber(elements: Elements<'_>, delta: f32, weighting: &mut Weighting<'_>) -> f64 = fused::huber::huber;
+    bce(elements: Elements<'_>, targets: &fused::bce::Targets<'_>, weighting: &mut Weighting<'_>) -> f64
+        = fused::bce::bce;
+    cross_entropy(logits: Logits<'_>, targets: ClassTargets<'_>, smoothing: f32, weighting: &mut Weighting<'_>) -> f64
+        = fused::cross_entropy::cross_entropy;
+    sgd(params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) = fused::sgd::sgd;
+}
+
+fn map<S: Simd, F: Unary>(x: &[f32], out: &mut [f32]) {
+    token::<S>().run(
+        #[inline(always)]
+        |s| math::map::<S, F>(s, x, out),
+    );
+}
+
+fn map_in_place<S: Simd, F: Unary>(x: &mut [f32]) {
+    token::<S>().run(
+        #[inline(always)]
+        |s| math::map_in_place::<S, F>(s, x),
+    );
+}
+
+fn token<S: Simd>() -> S {
+    // SAFETY: the functions above are reached only through the table of S, and that only through `KernelSet::for_isa`,
+    // which has detected the features.
+    unsafe { S::assume_available() }
+}
+
+/// All tables are made here, from the same generic kernels: none can be another ISA's by mistake.
+const fn table<S: Simd>() -> KernelSet {
+    KernelSet {
+        isa: S::ISA,
+        map: [
+            map::<S, math::Relu>,
+            map::<S, math::Relu>,
+            map::<S, math::Relu>,
+            map::<S, math::Relu>,
+            map::<S, math::Relu>,
+            map::<S, math::Relu>,
+        ],
+        map_in_place: [
+            map_in_place::<S, math::Relu>,
+            map_in_place::<S, math::Relu>,
+            map_in_place::<S, math::Relu>,
+            map_in_place::<S, math::Relu>,
+            map_in_place::<S, math::Relu>,
+            map_in_place::<S, math::Relu>,
+        ],
+        sum: sum::<S>,
+        dot: dot::<S>,
+        max: max::<S>,
+        column_sums: column_sums::<S>,
+        softmax: softmax::<S>,
+        softmax_in_place: softmax_in_place::<S>,
+        log_softmax: log_softmax::<S>,
+        log_softmax_in_place: log_softmax_in_place::<S>,
+        logsumexp: logsumexp::<S>,
+        mse: mse::<S>,
+        huber: huber::<S>,
+        bce: bce::<S>,
+        cross_entropy: cross_entropy::<S>,
+        sgd: sgd::<S>,
+    }
+}
+
+static PORTABLE: KernelSet = table::<crate::simd::avx2::Avx2>();
+#[cfg(target_arch = "aarch64")]
+static NEON: KernelSet = table::<crate::simd::neon::Neon>();
+#[cfg(target_arch = "x86_64")]
+static AVX2: KernelSet = table::<crate::simd::avx2::Avx2>();
+#[cfg(target_arch = "x86_64")]
+static AVX512: KernelSet = table::<crate::simd::avx512::Avx512>();
+
+impl KernelSet {
+    /// The fastest set that this CPU runs; the environment variable `KERNELS_ISA=portable|neon|avx2|avx512`, read once,
+    /// chooses another.
+    ///
+    /// # Panics
+    /// If `KERNELS_ISA` names no instruction set, or one that this CPU cannot run.
+    pub fn best() -> &'static KernelSet {
+        Self::try_best().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// [`best`](Self::best), without a panic.
+    ///
+    /// # Errors
+    /// If `KERNELS_ISA` names no instruction set, or one that this CPU cannot run.
+    pub fn try_best() -> Result<&'static KernelSet, IsaUnavailable> {
+        static BEST: OnceLock<Result<&'static KernelSet, IsaUnavailable>> = OnceLock::new();
+        BEST.get_or_init(|| match std::env::var("KERNELS_ISA") {
+            Ok(name) if !name.trim().is_empty() => Self::named(&name).map_err(IsaUnavailable),
+            _ => Ok(Self::available().last().expect("the portable set is always available")),
+        })
+        .clone()
+    }
+
+    fn named(name: &str) -> Result<&'static KernelSet, String> {
+        let isa: Isa = name.parse().map_err(|error| format!("{error}"))?;
+        Self::for_isa(isa).ok_or_else(|| format!("{isa} cannot run: {}", isa.missing().unwrap_or_default()))
+    }
+
+    /// The set for `isa`, or `None` where this CPU cannot run it.
+    pub fn for_isa(isa: Isa) -> Option<&'static KernelSet> {
+        if !isa.is_available() {
+            return None;
+        }
+        match isa {
+            Isa::Portable => Some(&PORTABLE),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => Some(&NEON),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => Some(&AVX2),
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => Some(&AVX512),
+            #[allow(unreachable_patterns, reason = "which ISAs are foreign depends on the target")]
+            _ => None,
+        }
+    }
+
+    /// The sets that this CPU runs, slowest first.
+    pub fn available() -> impl Iterator<Item = &'static KernelSet> {
+        Isa::ALL.into_iter().filter_map(Self::for_isa)
+    }
+
+    /// Its instruction set.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// `out[i] = function(x[i])`; see [`math`] for the accuracy.
+    ///
+    /// # Panics
+    /// Unless `x` and `out` have the same length.
+    #[track_caller]
+    pub fn map(&self, function: Function, x: &[f32], out: &mut [f32]) {
+        same_length(function.name(), ("x", x.len()), ("out", out.len()));
+        (self.map[function as usize])(x, out);
+    }
+
+    /// `x[i] = function(x[i])`.
+    pub fn map_in_place(&self, function: Function, x: &mut [f32]) {
+        (self.map_in_place[function as usize])(x);
+    }
+
+    /// `Σ x`, in the order that [`reduce`](crate::reduce) documents.
+    pub fn sum(&self, x: &[f32]) -> f32 {
+        (self.sum)(x)
+    }
+
+    /// `Σ x y`, in the same order, by fused multiply-adds.
+    ///
+    /// # Panics
+    /// Unless `x` and `y` have the same length.
+    #[track_caller]
+    pub fn dot(&self, x: &[f32], y: &[f32]) -> f32 {
+        same_length("dot", ("x", x.len()), ("y", y.len()));
+        (self.dot)(x, y)
+    }
+
+    /// `Σ x²`
+    pub fn sum_squares(&self, x: &[f32]) -> f32 {
+        (self.dot)(x, x)
+    }
+
+    /// The largest element; NaN if there is one, -infinity for an empty slice.
+    pub fn max(&self, x: &[f32]) -> f32 {
+        (self.max)(x)
+    }
+
+    /// The index of the largest element of each row of `cols` elements, the first of equals; a NaN counts as the largest.
+    ///
+    /// # Panics
+    /// Unless `x` holds whole rows and `out` one value for each; if `cols` is 0.
+    #[track_caller]
+    pub fn argmax(&self, cols: usize, x: &[f32], out: &mut [u32]) {
+        let rows = whole_rows("argmax", cols, x.len());
+        same_length("argmax", ("rows", rows), ("out", out.len()));
+        reduce::argmax(cols, x, out);
+    }
+
+    /// `out[j] = Σ_i x[i][j]` for rows of `cols` elements: the gradient of a bias. Rows are added in their order, in
+    /// chunks of 256.
+    ///
+    /// # Panics
+    /// Unless `x` holds whole rows and `out` has `cols` elements; if `cols` is 0.
+    #[track_caller]
+    pub fn column_sums(&self, cols: usize, x: &[f32], out: &mut [f32]) {
+        whole_rows("column_sums", cols, x.len());
+        same_length("column_sums", ("cols", cols), ("out", out.len()));
+        (self.column_sums)(cols, x, out);
+    }
+
+    /// A step of gradient descent, `p = (1 − learning_rate · weight_decay) p − learning_rate g`.
+    ///
+    /// # Panics
+    /// Unless `params` and `grads` have the same length.
+    #[track_caller]
+    pub fn sgd(&self, params: &mut [f32], grads: &[f32], learning_rate: f32, weight_decay: f32) {
+        same_length("sgd", ("params", params.len()), ("grads", grads.len()));
+        (self.sgd)(params, grads, learning_rate, weight_decay);
+    }
+
+}
+/// The environment variable `KERNELS_ISA` asks for what this CPU cannot do; the text says why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IsaUnavailable(String);
+
+impl std::fmt::Display for IsaUnavailable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let available: Vec<_> = KernelSet::available().map(|set| set.isa.name()).collect();
+        write!(f, "KERNELS_ISA: {}; available here: {}", self.0, available.join(", "))
+    }
+}
+
+impl std::error::Error for IsaUnavailable {}
+
+impl std::fmt::Debug for KernelSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "KernelSet({})", self.isa)
+    }
+}
+
+#[track_caller]
+pub(crate) fn same_length(what: &str, (one, len): (&str, usize), (other, other_len): (&str, usize)) {
+    assert!(len == other_len, "{what}: {len} for {one}, {other_len} for {other}");
+}
+
+/// How many rows of `cols` elements there are.
+#[track_caller]
+pub(crate) fn whole_rows(what: &str, cols: usize, len: usize) -> usize {
+    assert!(cols > 0 && len.is_multiple_of(cols), "{what}: {len} elements are not whole rows of {cols}");
+    len / cols
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_had_says_why_and_what_can() {
+        let unknown = IsaUnavailable(KernelSet::named("sse9").unwrap_err()).to_string();
+        assert!(unknown.contains("sse9") && unknown.contains("available here: portable"), "{unknown}");
+        let foreign = if cfg!(target_arch = "x86_64") { "neon" } else { "avx2" };
+        let foreign = KernelSet::named(foreign).unwrap_err();
+        assert!(foreign.contains("cannot run") && foreign.contains(std::env::consts::ARCH), "{foreign}");
+        assert_eq!(KernelSet::named(" Portable ").unwrap().isa(), Isa::Portable);
+    }
+}

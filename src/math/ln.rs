@@ -1,0 +1,63 @@
+//! `ln(x)`.
+//!
+//! 1. `x = 2^e m` with m in [¾, 1½), subnormal x multiplied by 2^24 first.
+//! 2. `ln(m) = f + f² P(f)` with `f = m - 1`, exact; P of degree 8, minimax to 2^-27.5.
+//! 3. `ln(x) = e ln 2 + ln(m)`: the high part of `e ln 2` is exact and its sum with f is carried with its rounding error,
+//!    so that little but the last addition rounds.
+
+use super::exp::{LN2_HIGH, LN2_LOW};
+use super::polynomial;
+use crate::simd::{Float32, Int32};
+
+/// `(ln(1 + f) - f) / f²` for f from -¼ to ½, lowest power first.
+const P: [f32; 9] = [
+    -0.5,
+    0.333_334_54,
+    -0.250_001_16,
+    0.199_907_18,
+    -0.166_464_5,
+    0.144_785_32,
+    -0.131_693_7,
+    0.104_798_034,
+    -0.045_179_214,
+];
+
+/// The bits of ¾.
+const LOWEST_MANTISSA: i32 = 0x3f40_0000;
+
+/// The natural logarithm. -infinity for either 0, infinity for infinity, NaN below 0 and for NaN.
+#[inline(always)]
+pub(crate) fn ln<V: Float32>(x: V) -> V {
+    let subnormal = x.lt(x.constant(f32::MIN_POSITIVE));
+    let (e, m) = split(V::select(subnormal, x * x.constant(16_777_216.0), x));
+    let e = V::select(subnormal, e - x.constant(24.0), e);
+    specials(x, of_parts(e, m - x.constant(1.0)), x)
+}
+
+/// (e, m) with `x = 2^e m` and m in [¾, 1½), for a positive normal x.
+#[inline(always)]
+pub(crate) fn split<V: Float32>(x: V) -> (V, V) {
+    let bits = x.to_bits();
+    let e = (bits - V::Bits::splat(x.token(), LOWEST_MANTISSA)).shift_right::<23>();
+    (e.to_float(), (bits - e.shift_left::<23>()).bits_to_float())
+}
+
+/// `e ln 2 + ln(1 + f)` for f in [-¼, ½].
+#[inline(always)]
+pub(crate) fn of_parts<V: Float32>(e: V, f: V) -> V {
+    let high = e * e.constant(LN2_HIGH);
+    let sum = high + f;
+    // |high| >= |f| or high = 0, so this is the exact error of the sum.
+    let error = (high - sum) + f;
+    let tail = polynomial(f, &P).mul_add(f * f, e * e.constant(LN2_LOW));
+    sum + (error + tail)
+}
+
+/// `y`, the logarithm of `x`, put right where x is not a positive finite number; `infinite` where it is infinity or NaN.
+#[inline(always)]
+pub(crate) fn specials<V: Float32>(x: V, y: V, infinite: V) -> V {
+    let zero = x.constant(0.0);
+    let y = V::select(x.lt(x.constant(f32::INFINITY)), y, infinite);
+    let y = V::select(x.eq(zero), x.constant(f32::NEG_INFINITY), y);
+    V::select(x.lt(zero), x.constant(f32::NAN), y)
+}

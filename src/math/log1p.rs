@@ -1,0 +1,27 @@
+//! `ln(1 + x)`.
+//!
+//! 1. `1 + x`, rounded, tells e as in `ln`, so that `1 + x = 2^e (1 + f)`.
+//! 2. `f = 2^-e x + (2^-e - 1)` by one fused step: exact for e <= 24, as both terms are then multiples of the last place
+//!    of f, and to a rounding beyond, where the 1 hardly counts. `4 2^-e` and a quarter stand for 2^-e, which would be
+//!    subnormal for the largest x.
+//! 3. As in `ln`.
+
+use super::ln::{of_parts, specials, split};
+use crate::simd::Float32;
+
+/// `ln(1 + x)`. Its argument for ±0, -infinity for -1, infinity for infinity, NaN below -1 and for NaN.
+#[inline(always)]
+pub(crate) fn log1p<V: Float32>(x: V) -> V {
+    // The logarithm has the sign of x, also where that is -0.
+    specials(x + x.constant(1.0), finite(x), x).copysign(x)
+}
+
+/// `ln(1 + x)` for a finite x above -1, with 0 for -0.
+#[inline(always)]
+pub(crate) fn finite<V: Float32>(x: V) -> V {
+    let (one, quarter) = (x.constant(1.0), x.constant(0.25));
+    let (e, _) = split(x + one);
+    let factor = (x.constant(2.0) - e).pow2();
+    let offset = factor.mul_add(quarter, x.constant(-1.0));
+    of_parts(e, (x * factor).mul_add(quarter, offset))
+}

@@ -1,0 +1,259 @@
+//! The virtual vector: 64 bytes, so 16 `f32` or 8 `f64` lanes, on every instruction set.
+//!
+//! Kernels are written once, generic over [`Simd`], against [`Float`] and [`Float32`]. An ISA supplies the types: one
+//! register on AVX-512, two on AVX2, four on NEON, two `wide` vectors on the portable path. Each operation below is
+//! one IEEE-754 operation, or an exact sequence of them stated at its declaration, so that an ISA can change the
+//! speed of a kernel and never its bits.
+//!
+//! A token such as `avx2::Avx2` is the proof that the CPU has the features: it is made only from a `KernelSet`'s
+//! function table, and a vector can be made only from a token.
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
+pub(crate) mod portable;
+
+use crate::isa::Isa;
+use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};
+
+/// Writes inlined methods whose bodies may call the intrinsics of the ISA at hand.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! with_intrinsics {
+    ($($(#[$attribute:meta])* fn $name:ident $(<const $n:ident: $nt:ty>)? ($($arg:ident $(: $ty:ty)?),*) -> $ret:ty { $($body:tt)* })*) => {
+        $($(#[$attribute])*
+        #[inline(always)]
+        #[allow(unused_unsafe, reason = "some bodies call other methods only")]
+        fn $name $(<const $n: $nt>)? ($($arg $(: $ty)?),*) -> $ret {
+            // SAFETY: a token or a vector of this ISA is among the arguments or is the type at hand, and those are
+            // made only after its features were detected; the bodies touch no memory but through references.
+            unsafe { $($body)* }
+        })*
+    };
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use with_intrinsics;
+
+/// Runs a closure inside a function that has the features of an ISA enabled.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! enter {
+    ([$($feature:tt),*] $token:ident) => {
+        #[inline(always)]
+        fn run<R>(self, f: impl FnOnce(Self) -> R) -> R {
+            $(#[target_feature(enable = $feature)])*
+            fn entered<R>(token: $token, f: impl FnOnce($token) -> R) -> R {
+                f(token)
+            }
+            // SAFETY: the token was made after these features were detected.
+            unsafe { entered(self, f) }
+        }
+    };
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use enter;
+
+/// 1.5 * 2^23: adding it to a small `f32` leaves the nearest whole number in the low bits.
+pub(crate) const MAGIC_F32: f32 = 12_582_912.0;
+/// 1.5 * 2^52, for `f64`.
+pub(crate) const MAGIC_F64: f64 = 6_755_399_441_055_744.0;
+
+/// An instruction set, as a zero-size token.
+pub(crate) trait Simd: Copy + Send + Sync + 'static {
+    const ISA: Isa;
+    type F32: Float32<Simd = Self>;
+    type F64: Float<Scalar = f64, Simd = Self>;
+    /// The register tile of `gemm`: `MR` rows of `NV` vectors, so that `MR * NV` accumulators, `NV` vectors of B and
+    /// one broadcast element of A leave at least one register free (with exactly none LLVM spills).
+    const MR: usize;
+    const NV: usize;
+    /// Rows of the tile that is one masked vector wide: the mask may need registers too.
+    const MR_NARROW: usize;
+    /// Vectors of the tile of a single row: as many chains as hide the latency of an addition.
+    const NV_ROW: usize;
+    /// Dot products that are summed side by side.
+    const DOTS: usize;
+
+    /// # Safety
+    /// - The CPU must have the features of [`Self::ISA`].
+    unsafe fn assume_available() -> Self;
+
+    /// Runs `f` with this ISA's features enabled. Everything `f` calls must inline into it.
+    fn run<R>(self, f: impl FnOnce(Self) -> R) -> R;
+}
+
+/// A vector of 64 bytes of floats.
+pub(crate) trait Float:
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self>
+{
+    type Simd: Simd;
+    type Scalar: Copy + PartialOrd + Default + From<f32> + Send + Sync + 'static;
+    /// One truth value a lane.
+    type Mask: Copy;
+    /// How many of the first lanes a partial load or store touches, in the form the ISA wants.
+    type Tail: Copy;
+    const LANES: usize;
+    /// Whether [`load_tail`](Self::load_tail) costs about as much as a full load.
+    const CHEAP_TAIL_LOADS: bool;
+
+    fn splat(s: Self::Simd, x: Self::Scalar) -> Self;
+    /// The token again: a vector proves what its token proved.
+    fn token(self) -> Self::Simd;
+
+    /// # Safety
+    /// - `LANES` elements from `from` on must be readable.
+    unsafe fn load_ptr(s: Self::Simd, from: *const Self::Scalar) -> Self;
+
+    /// # Safety
+    /// - `LANES` elements from `to` on must be writable.
+    unsafe fn store_ptr(self, to: *mut Self::Scalar);
+
+    /// Asks for the cache line at `at` to be brought near, as it will be written. Any pointer may be given.
+    #[inline(always)]
+    fn prefetch_for_writing(_: Self::Simd, at: *const Self::Scalar) {
+        let _ = at;
+        // SAFETY: a prefetch is a hint that faults nowhere; compiled without the feature `prfchw` it is one for reading.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_ET0>(at.cast());
+        }
+    }
+
+    /// # Panics
+    /// If `lanes > LANES`.
+    fn tail(s: Self::Simd, lanes: usize) -> Self::Tail;
+
+    /// The first lanes of `tail` from memory, the others 0.
+    ///
+    /// # Safety
+    /// - As many elements from `from` on as `tail` has lanes must be readable.
+    unsafe fn load_tail(s: Self::Simd, from: *const Self::Scalar, tail: Self::Tail) -> Self;
+
+    /// # Safety
+    /// - As many elements from `to` on as `tail` has lanes must be writable.
+    unsafe fn store_tail(self, to: *mut Self::Scalar, tail: Self::Tail);
+
+    /// Transposes a block of `LANES` rows of `LANES` elements; the strides are between rows.
+    ///
+    /// # Safety
+    /// - Each of the `LANES` rows from `from` on must have `LANES` readable elements, and from `to` on as many writable
+    ///   ones; the two must not share memory.
+    unsafe fn transpose(
+        s: Self::Simd,
+        from: *const Self::Scalar,
+        from_stride: isize,
+        to: *mut Self::Scalar,
+        to_stride: isize,
+    );
+
+    /// `self * b + c`, rounded once.
+    fn mul_add(self, b: Self, c: Self) -> Self;
+    /// `c - self * b`, rounded once.
+    fn neg_mul_add(self, b: Self, c: Self) -> Self;
+    /// `self > other ? self : other`; so `other` where either is NaN or both are zeros.
+    fn max(self, other: Self) -> Self;
+    /// `self < other ? self : other`; so `other` where either is NaN or both are zeros.
+    fn min(self, other: Self) -> Self;
+    fn abs(self) -> Self;
+    /// The magnitude of `self` with the sign bit of `sign`.
+    fn copysign(self, sign: Self) -> Self;
+    fn lt(self, other: Self) -> Self::Mask;
+    fn eq(self, other: Self) -> Self::Mask;
+    fn is_nan(self) -> Self::Mask;
+    /// `mask ? yes : no`, bits untouched.
+    fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+    /// 2^self for a whole number whose power is a normal number.
+    fn pow2(self) -> Self;
+    /// The nearest whole number, ties to even, as `(self + 1.5 * 2^p) - 1.5 * 2^p` with p = 23 or 52: right for a
+    /// magnitude below 2^(p-1).
+    fn round_small(self) -> Self;
+    /// The sum of the lanes: lane i + lane i+LANES/2, and so on by halves.
+    fn sum_lanes(self) -> Self::Scalar;
+    /// The largest lane by the same tree, each step `a > b ? a : b` with a the lower lane.
+    fn max_lanes(self) -> Self::Scalar;
+
+    /// `self * 2^n`, rounded once, for `n` whole, the magnitude of `self` in `[1/4, 4]` and `n` from -248 to 250
+    /// (-2040 to 2042 for `f64`).
+    #[inline(always)]
+    fn scale_by_pow2(self, n: Self) -> Self {
+        // Half of the exponent first is exact, as the product is still a normal number, so only the second rounds.
+        let first = (n * n.constant(0.5.into())).round_small();
+        self * first.pow2() * (n - first).pow2()
+    }
+
+    /// `x` in every lane.
+    #[inline(always)]
+    fn constant(self, x: Self::Scalar) -> Self {
+        Self::splat(self.token(), x)
+    }
+
+    #[inline(always)]
+    fn load(s: Self::Simd, from: &[Self::Scalar]) -> Self {
+        let from = &from[..Self::LANES];
+        // SAFETY: the slice has LANES elements.
+        unsafe { Self::load_ptr(s, from.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn store(self, to: &mut [Self::Scalar]) {
+        let to = &mut to[..Self::LANES];
+        // SAFETY: the slice has LANES elements.
+        unsafe { self.store_ptr(to.as_mut_ptr()) }
+    }
+
+    /// Transposes `LANES` rows of `LANES` elements, which begin `from_stride` and `to_stride` elements apart.
+    #[inline(always)]
+    fn transpose_block(
+        s: Self::Simd,
+        from: &[Self::Scalar],
+        from_stride: usize,
+        to: &mut [Self::Scalar],
+        to_stride: usize,
+    ) {
+        let extent = |stride: usize| stride.saturating_mul(Self::LANES - 1).saturating_add(Self::LANES);
+        assert!(extent(from_stride) <= from.len() && extent(to_stride) <= to.len());
+        // SAFETY: both slices hold all rows, as was just checked, and being borrowed apart they share no memory.
+        unsafe { Self::transpose(s, from.as_ptr(), from_stride as isize, to.as_mut_ptr(), to_stride as isize) }
+    }
+
+    /// The whole slice, at most `LANES` elements, the other lanes 0.
+    #[inline(always)]
+    fn load_partial(s: Self::Simd, from: &[Self::Scalar]) -> Self {
+        let tail = Self::tail(s, from.len());
+        // SAFETY: `tail` has as many lanes as the slice has elements.
+        unsafe { Self::load_tail(s, from.as_ptr(), tail) }
+    }
+
+    /// The first lanes into the whole slice, at most `LANES` elements.
+    #[inline(always)]
+    fn store_partial(self, s: Self::Simd, to: &mut [Self::Scalar]) {
+        let tail = Self::tail(s, to.len());
+        // SAFETY: `tail` has as many lanes as the slice has elements.
+        unsafe { self.store_tail(to.as_mut_ptr(), tail) }
+    }
+}
+
+/// What vector math needs beyond [`Float`] of 16 lanes of `f32`.
+pub(crate) trait Float32: Float<Scalar = f32> {
+    type Bits: Int32<Simd = Self::Simd, Float = Self>;
+    fn to_bits(self) -> Self::Bits;
+    /// The lower and the upper eight lanes, exact.
+    fn widen(self) -> (<Self::Simd as Simd>::F64, <Self::Simd as Simd>::F64);
+}
+
+/// 16 lanes of `i32`.
+pub(crate) trait Int32:
+    Copy + Add<Output = Self> + Sub<Output = Self> + BitAnd<Output = Self> + BitOr<Output = Self> + BitXor<Output = Self>
+{
+    type Simd: Simd;
+    type Float: Float32;
+    fn splat(s: Self::Simd, x: i32) -> Self;
+    fn shift_left<const N: u32>(self) -> Self;
+    /// Arithmetic: the sign is repeated.
+    fn shift_right<const N: u32>(self) -> Self;
+    fn bits_to_float(self) -> Self::Float;
+    /// The value as a float; exact below 2^24.
+    fn to_float(self) -> Self::Float;
+}

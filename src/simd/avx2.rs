@@ -1,0 +1,434 @@
+//! AVX2 with FMA: two registers a vector, tails by `vmaskmov` loads and narrowing stores.
+
+use super::{Float, Float32, Int32, MAGIC_F32, MAGIC_F64, Simd, enter, with_intrinsics};
+use crate::isa::{Isa, with_features};
+use std::arch::x86_64::*;
+use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};
+
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(());
+
+impl Simd for Avx2 {
+    const ISA: Isa = Isa::Avx2;
+    type F32 = F32x16;
+    type F64 = F64x8;
+    // 12 accumulators (two registers a vector) + 2 + 1 of 16 registers; a tail's masks take two more.
+    const MR: usize = 6;
+    const NV: usize = 1;
+    const MR_NARROW: usize = 4;
+    const NV_ROW: usize = 4;
+    const DOTS: usize = 1;
+
+    unsafe fn assume_available() -> Self {
+        Avx2(())
+    }
+
+    with_features!(Avx2, enter! Avx2);
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct F32x16(__m256, __m256);
+
+#[derive(Clone, Copy)]
+pub(crate) struct F64x8(__m256d, __m256d);
+
+#[derive(Clone, Copy)]
+pub(crate) struct I32x16(__m256i, __m256i);
+
+/// The lane masks that `vmaskmov` reads and the number of lanes.
+#[derive(Clone, Copy)]
+pub(crate) struct Tail(__m256i, __m256i, usize);
+
+macro_rules! operators {
+    ($vector:ident: $($op:ident $method:ident $intrinsic:ident),*) => {$(
+        impl $op for $vector {
+            type Output = Self;
+            with_intrinsics! {
+                fn $method(self, o: Self) -> Self { $vector($intrinsic(self.0, o.0), $intrinsic(self.1, o.1)) }
+            }
+        }
+    )*};
+}
+operators!(F32x16: Add add _mm256_add_ps, Sub sub _mm256_sub_ps, Mul mul _mm256_mul_ps, Div div _mm256_div_ps);
+operators!(F64x8: Add add _mm256_add_pd, Sub sub _mm256_sub_pd, Mul mul _mm256_mul_pd, Div div _mm256_div_pd);
+operators!(I32x16: Add add _mm256_add_epi32, Sub sub _mm256_sub_epi32, BitAnd bitand _mm256_and_si256,
+    BitOr bitor _mm256_or_si256, BitXor bitxor _mm256_xor_si256);
+
+impl Float for F32x16 {
+    type Simd = Avx2;
+    type Scalar = f32;
+    type Mask = (__m256, __m256);
+    type Tail = Tail;
+    const LANES: usize = 16;
+    const CHEAP_TAIL_LOADS: bool = true;
+
+    #[inline(always)]
+    fn token(self) -> Avx2 {
+        Avx2(())
+    }
+
+    #[inline(always)]
+    unsafe fn load_ptr(_: Avx2, from: *const f32) -> Self {
+        // SAFETY: the caller's promise; the token proves the features.
+        unsafe { F32x16(_mm256_loadu_ps(from), _mm256_loadu_ps(from.add(8))) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_ptr(self, to: *mut f32) {
+        // SAFETY: the caller's promise; the vector proves the features.
+        unsafe {
+            _mm256_storeu_ps(to, self.0);
+            _mm256_storeu_ps(to.add(8), self.1);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_tail(_: Avx2, from: *const f32, tail: Tail) -> Self {
+        // SAFETY: the caller's promise, as masked lanes are not read (so the pointer of the upper half may lie past
+        // the end, which is why it wraps); the token proves the features.
+        unsafe { F32x16(_mm256_maskload_ps(from, tail.0), _mm256_maskload_ps(from.wrapping_add(8), tail.1)) }
+    }
+
+    // `vmaskmov` stores take a dozen cycles or more on AMD: narrowing stores do not.
+    #[inline(always)]
+    unsafe fn store_tail(self, mut to: *mut f32, tail: Tail) {
+        // SAFETY: each store is of lanes that `tail` has, which the caller promises to be writable; the vector
+        // proves the features.
+        unsafe {
+            let Tail(.., lanes) = tail;
+            if lanes >= 16 {
+                return self.store_ptr(to);
+            }
+            let mut eight = self.0;
+            if lanes & 8 != 0 {
+                _mm256_storeu_ps(to, eight);
+                (to, eight) = (to.add(8), self.1);
+            }
+            let mut four = _mm256_castps256_ps128(eight);
+            if lanes & 4 != 0 {
+                _mm_storeu_ps(to, four);
+                (to, four) = (to.add(4), _mm256_extractf128_ps::<1>(eight));
+            }
+            if lanes & 2 != 0 {
+                _mm_storel_pd(to.cast(), _mm_castps_pd(four));
+                (to, four) = (to.add(2), _mm_movehl_ps(four, four));
+            }
+            if lanes & 1 != 0 {
+                _mm_store_ss(to, four);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(_: Avx2, from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
+        for (i, j) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
+            // SAFETY: the caller promises 16 rows of 16 elements on both sides, and these four 8x8 blocks tile them;
+            // the token proves the features.
+            unsafe {
+                transpose_8x8(from.offset(i * from_stride + j), from_stride, to.offset(j * to_stride + i), to_stride)
+            };
+        }
+    }
+
+    with_intrinsics! {
+        fn tail(_s: Avx2, lanes: usize) -> Tail {
+            assert!(lanes <= Self::LANES);
+            let count = _mm256_set1_epi32(lanes as i32);
+            Tail(
+                _mm256_cmpgt_epi32(count, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)),
+                _mm256_cmpgt_epi32(count, _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15)),
+                lanes,
+            )
+        }
+        fn splat(_s: Avx2, x: f32) -> Self { F32x16(_mm256_set1_ps(x), _mm256_set1_ps(x)) }
+        fn mul_add(self, b: Self, c: Self) -> Self {
+            F32x16(_mm256_fmadd_ps(self.0, b.0, c.0), _mm256_fmadd_ps(self.1, b.1, c.1))
+        }
+        fn neg_mul_add(self, b: Self, c: Self) -> Self {
+            F32x16(_mm256_fnmadd_ps(self.0, b.0, c.0), _mm256_fnmadd_ps(self.1, b.1, c.1))
+        }
+        fn max(self, o: Self) -> Self { F32x16(_mm256_max_ps(self.0, o.0), _mm256_max_ps(self.1, o.1)) }
+        fn min(self, o: Self) -> Self { F32x16(_mm256_min_ps(self.0, o.0), _mm256_min_ps(self.1, o.1)) }
+        fn abs(self) -> Self {
+            let sign = _mm256_set1_ps(-0.0);
+            F32x16(_mm256_andnot_ps(sign, self.0), _mm256_andnot_ps(sign, self.1))
+        }
+        fn copysign(self, sign: Self) -> Self {
+            let bit = _mm256_set1_ps(-0.0);
+            let magnitude = self.abs();
+            F32x16(
+                _mm256_or_ps(magnitude.0, _mm256_and_ps(bit, sign.0)),
+                _mm256_or_ps(magnitude.1, _mm256_and_ps(bit, sign.1)),
+            )
+        }
+        fn lt(self, o: Self) -> Self::Mask {
+            (_mm256_cmp_ps::<_CMP_LT_OQ>(self.0, o.0), _mm256_cmp_ps::<_CMP_LT_OQ>(self.1, o.1))
+        }
+        fn eq(self, o: Self) -> Self::Mask {
+            (_mm256_cmp_ps::<_CMP_EQ_OQ>(self.0, o.0), _mm256_cmp_ps::<_CMP_EQ_OQ>(self.1, o.1))
+        }
+        fn is_nan(self) -> Self::Mask {
+            (_mm256_cmp_ps::<_CMP_UNORD_Q>(self.0, self.0), _mm256_cmp_ps::<_CMP_UNORD_Q>(self.1, self.1))
+        }
+        fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
+            F32x16(_mm256_blendv_ps(no.0, yes.0, mask.0), _mm256_blendv_ps(no.1, yes.1, mask.1))
+        }
+        fn pow2(self) -> Self {
+            // The low bits of the magic sum are n + 127: shifted up, an exponent.
+            (self + self.constant(MAGIC_F32 + 127.0)).to_bits().shift_left::<23>().bits_to_float()
+        }
+        fn round_small(self) -> Self {
+            let magic = self.constant(MAGIC_F32);
+            self + magic - magic
+        }
+        fn scale_by_pow2(self, n: Self) -> Self {
+            // The default in integers, as both split n into halves and their powers are exact: the low bits of the magic
+            // sum are n + 254, and each half of it, shifted up, is an exponent.
+            let biased = (n + n.constant(MAGIC_F32 + 254.0)).to_bits();
+            let half = biased.shift_right::<1>();
+            self * half.shift_left::<23>().bits_to_float() * (biased - half).shift_left::<23>().bits_to_float()
+        }
+        fn sum_lanes(self) -> f32 {
+            let eight = _mm256_add_ps(self.0, self.1);
+            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+        }
+        fn max_lanes(self) -> f32 {
+            let eight = _mm256_max_ps(self.0, self.1);
+            let four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps::<1>(two, two)))
+        }
+    }
+}
+
+with_intrinsics! {
+    fn widen_half(x: __m256) -> F64x8 {
+        F64x8(_mm256_cvtps_pd(_mm256_castps256_ps128(x)), _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(x)))
+    }
+}
+
+impl Float32 for F32x16 {
+    type Bits = I32x16;
+    with_intrinsics! {
+        fn to_bits(self) -> I32x16 { I32x16(_mm256_castps_si256(self.0), _mm256_castps_si256(self.1)) }
+        fn widen(self) -> (F64x8, F64x8) { (widen_half(self.0), widen_half(self.1)) }
+    }
+}
+
+// The immediate forms count in i32, the trait in u32; a constant count compiles to the immediate form all the same.
+impl Int32 for I32x16 {
+    type Simd = Avx2;
+    type Float = F32x16;
+    with_intrinsics! {
+        fn splat(_s: Avx2, x: i32) -> Self { I32x16(_mm256_set1_epi32(x), _mm256_set1_epi32(x)) }
+        fn shift_left<const N: u32>(self) -> Self {
+            let by = _mm_cvtsi32_si128(N as i32);
+            I32x16(_mm256_sll_epi32(self.0, by), _mm256_sll_epi32(self.1, by))
+        }
+        fn shift_right<const N: u32>(self) -> Self {
+            let by = _mm_cvtsi32_si128(N as i32);
+            I32x16(_mm256_sra_epi32(self.0, by), _mm256_sra_epi32(self.1, by))
+        }
+        fn bits_to_float(self) -> F32x16 { F32x16(_mm256_castsi256_ps(self.0), _mm256_castsi256_ps(self.1)) }
+        fn to_float(self) -> F32x16 { F32x16(_mm256_cvtepi32_ps(self.0), _mm256_cvtepi32_ps(self.1)) }
+    }
+}
+
+impl Float for F64x8 {
+    type Simd = Avx2;
+    type Scalar = f64;
+    type Mask = (__m256d, __m256d);
+    type Tail = Tail;
+    const LANES: usize = 8;
+    const CHEAP_TAIL_LOADS: bool = true;
+
+    #[inline(always)]
+    fn token(self) -> Avx2 {
+        Avx2(())
+    }
+
+    #[inline(always)]
+    unsafe fn load_ptr(_: Avx2, from: *const f64) -> Self {
+        // SAFETY: the caller's promise; the token proves the features.
+        unsafe { F64x8(_mm256_loadu_pd(from), _mm256_loadu_pd(from.add(4))) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_ptr(self, to: *mut f64) {
+        // SAFETY: the caller's promise; the vector proves the features.
+        unsafe {
+            _mm256_storeu_pd(to, self.0);
+            _mm256_storeu_pd(to.add(4), self.1);
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_tail(_: Avx2, from: *const f64, tail: Tail) -> Self {
+        // SAFETY: the caller's promise, as masked lanes are not read (so the pointer of the upper half may lie past
+        // the end, which is why it wraps); the token proves the features.
+        unsafe { F64x8(_mm256_maskload_pd(from, tail.0), _mm256_maskload_pd(from.wrapping_add(4), tail.1)) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_tail(self, mut to: *mut f64, tail: Tail) {
+        // SAFETY: each store is of lanes that `tail` has, which the caller promises to be writable; the vector
+        // proves the features.
+        unsafe {
+            let Tail(.., lanes) = tail;
+            if lanes >= 8 {
+                return self.store_ptr(to);
+            }
+            let mut four = self.0;
+            if lanes & 4 != 0 {
+                _mm256_storeu_pd(to, four);
+                (to, four) = (to.add(4), self.1);
+            }
+            let mut two = _mm256_castpd256_pd128(four);
+            if lanes & 2 != 0 {
+                _mm_storeu_pd(to, two);
+                (to, two) = (to.add(2), _mm256_extractf128_pd::<1>(four));
+            }
+            if lanes & 1 != 0 {
+                _mm_store_sd(to, two);
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(_: Avx2, from: *const f64, from_stride: isize, to: *mut f64, to_stride: isize) {
+        for (i, j) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
+            // SAFETY: the caller promises 8 rows of 8 elements on both sides, and these four 4x4 blocks tile them; the
+            // token proves the features.
+            unsafe {
+                transpose_4x4(from.offset(i * from_stride + j), from_stride, to.offset(j * to_stride + i), to_stride)
+            };
+        }
+    }
+
+    with_intrinsics! {
+        fn tail(_s: Avx2, lanes: usize) -> Tail {
+            assert!(lanes <= Self::LANES);
+            let count = _mm256_set1_epi64x(lanes as i64);
+            Tail(
+                _mm256_cmpgt_epi64(count, _mm256_setr_epi64x(0, 1, 2, 3)),
+                _mm256_cmpgt_epi64(count, _mm256_setr_epi64x(4, 5, 6, 7)),
+                lanes,
+            )
+        }
+        fn splat(_s: Avx2, x: f64) -> Self { F64x8(_mm256_set1_pd(x), _mm256_set1_pd(x)) }
+        fn mul_add(self, b: Self, c: Self) -> Self {
+            F64x8(_mm256_fmadd_pd(self.0, b.0, c.0), _mm256_fmadd_pd(self.1, b.1, c.1))
+        }
+        fn neg_mul_add(self, b: Self, c: Self) -> Self {
+            F64x8(_mm256_fnmadd_pd(self.0, b.0, c.0), _mm256_fnmadd_pd(self.1, b.1, c.1))
+        }
+        fn max(self, o: Self) -> Self { F64x8(_mm256_max_pd(self.0, o.0), _mm256_max_pd(self.1, o.1)) }
+        fn min(self, o: Self) -> Self { F64x8(_mm256_min_pd(self.0, o.0), _mm256_min_pd(self.1, o.1)) }
+        fn abs(self) -> Self {
+            let sign = _mm256_set1_pd(-0.0);
+            F64x8(_mm256_andnot_pd(sign, self.0), _mm256_andnot_pd(sign, self.1))
+        }
+        fn copysign(self, sign: Self) -> Self {
+            let bit = _mm256_set1_pd(-0.0);
+            let magnitude = self.abs();
+            F64x8(
+                _mm256_or_pd(magnitude.0, _mm256_and_pd(bit, sign.0)),
+                _mm256_or_pd(magnitude.1, _mm256_and_pd(bit, sign.1)),
+            )
+        }
+        fn lt(self, o: Self) -> Self::Mask {
+            (_mm256_cmp_pd::<_CMP_LT_OQ>(self.0, o.0), _mm256_cmp_pd::<_CMP_LT_OQ>(self.1, o.1))
+        }
+        fn eq(self, o: Self) -> Self::Mask {
+            (_mm256_cmp_pd::<_CMP_EQ_OQ>(self.0, o.0), _mm256_cmp_pd::<_CMP_EQ_OQ>(self.1, o.1))
+        }
+        fn is_nan(self) -> Self::Mask {
+            (_mm256_cmp_pd::<_CMP_UNORD_Q>(self.0, self.0), _mm256_cmp_pd::<_CMP_UNORD_Q>(self.1, self.1))
+        }
+        fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
+            F64x8(_mm256_blendv_pd(no.0, yes.0, mask.0), _mm256_blendv_pd(no.1, yes.1, mask.1))
+        }
+        fn pow2(self) -> Self {
+            let biased = self + self.constant(MAGIC_F64 + 1023.0);
+            F64x8(
+                _mm256_castsi256_pd(_mm256_slli_epi64::<52>(_mm256_castpd_si256(biased.0))),
+                _mm256_castsi256_pd(_mm256_slli_epi64::<52>(_mm256_castpd_si256(biased.1))),
+            )
+        }
+        fn round_small(self) -> Self {
+            let magic = self.constant(MAGIC_F64);
+            self + magic - magic
+        }
+        fn sum_lanes(self) -> f64 {
+            let four = _mm256_add_pd(self.0, self.1);
+            let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
+            _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+        }
+        fn max_lanes(self) -> f64 {
+            let four = _mm256_max_pd(self.0, self.1);
+            let two = _mm_max_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
+            _mm_cvtsd_f64(_mm_max_sd(two, _mm_unpackhi_pd(two, two)))
+        }
+    }
+}
+
+/// Halves of rows i and i + 4 meet in one register by loads, which leaves two rounds of shuffles inside 128 bits.
+///
+/// # Safety
+/// - The CPU must have AVX2.
+/// - Eight rows of eight elements must be readable from `from` on and writable from `to` on.
+#[inline(always)]
+unsafe fn transpose_8x8(from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for half in 0..2 {
+            let from = from.offset(4 * half);
+            let r0 = two_halves(from, 4 * from_stride);
+            let r1 = two_halves(from.offset(from_stride), 4 * from_stride);
+            let r2 = two_halves(from.offset(2 * from_stride), 4 * from_stride);
+            let r3 = two_halves(from.offset(3 * from_stride), 4 * from_stride);
+            let (a0, b0) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpacklo_ps(r2, r3));
+            let (a1, b1) = (_mm256_unpackhi_ps(r0, r1), _mm256_unpackhi_ps(r2, r3));
+            let (a0, b0, a1, b1) =
+                (_mm256_castps_pd(a0), _mm256_castps_pd(b0), _mm256_castps_pd(a1), _mm256_castps_pd(b1));
+            let to = to.offset(4 * half * to_stride);
+            _mm256_storeu_pd(to.cast(), _mm256_unpacklo_pd(a0, b0));
+            _mm256_storeu_pd(to.offset(to_stride).cast(), _mm256_unpackhi_pd(a0, b0));
+            _mm256_storeu_pd(to.offset(2 * to_stride).cast(), _mm256_unpacklo_pd(a1, b1));
+            _mm256_storeu_pd(to.offset(3 * to_stride).cast(), _mm256_unpackhi_pd(a1, b1));
+        }
+    }
+}
+
+/// # Safety
+/// - The CPU must have AVX2.
+/// - Four rows of four elements must be readable from `from` on and writable from `to` on.
+#[inline(always)]
+unsafe fn transpose_4x4(from: *const f64, from_stride: isize, to: *mut f64, to_stride: isize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        for half in 0..2 {
+            let from = from.offset(2 * half);
+            let r0 = _mm256_castps_pd(two_halves(from.cast(), 4 * from_stride));
+            let r1 = _mm256_castps_pd(two_halves(from.offset(from_stride).cast(), 4 * from_stride));
+            let to = to.offset(2 * half * to_stride);
+            _mm256_storeu_pd(to, _mm256_unpacklo_pd(r0, r1));
+            _mm256_storeu_pd(to.offset(to_stride), _mm256_unpackhi_pd(r0, r1));
+        }
+    }
+}
+
+/// Two times 128 bits, `stride` elements of 32 bits apart.
+///
+/// # Safety
+/// - The CPU must have AVX, and the 16 bytes at both places must be readable.
+#[inline(always)]
+unsafe fn two_halves(from: *const f32, stride: isize) -> __m256 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let low = _mm256_castps128_ps256(_mm_loadu_ps(from));
+        _mm256_insertf128_ps::<1>(low, _mm_loadu_ps(from.offset(stride)))
+    }
+}

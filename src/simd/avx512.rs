@@ -1,0 +1,299 @@
+//! AVX-512F: one register a vector, tails by mask registers.
+
+use super::{Float, Float32, Int32, MAGIC_F32, MAGIC_F64, Simd, enter, with_intrinsics};
+use crate::isa::{Isa, with_features};
+use std::arch::x86_64::*;
+use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};
+
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(());
+
+impl Simd for Avx512 {
+    const ISA: Isa = Isa::Avx512;
+    type F32 = F32x16;
+    type F64 = F64x8;
+    // 28 accumulators + 2 + 1 of 32 registers.
+    const MR: usize = 14;
+    const NV: usize = 2;
+    // 28 accumulators + 1; A's elements are broadcast by the additions themselves.
+    const MR_NARROW: usize = 28;
+    const NV_ROW: usize = 8;
+    const DOTS: usize = 4;
+
+    unsafe fn assume_available() -> Self {
+        Avx512(())
+    }
+
+    with_features!(Avx512, enter! Avx512);
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct F32x16(__m512);
+
+#[derive(Clone, Copy)]
+pub(crate) struct F64x8(__m512d);
+
+#[derive(Clone, Copy)]
+pub(crate) struct I32x16(__m512i);
+
+macro_rules! operators {
+    ($vector:ident: $($op:ident $method:ident $intrinsic:ident),*) => {$(
+        impl $op for $vector {
+            type Output = Self;
+            with_intrinsics! {
+                fn $method(self, other: Self) -> Self { $vector($intrinsic(self.0, other.0)) }
+            }
+        }
+    )*};
+}
+operators!(F32x16: Add add _mm512_add_ps, Sub sub _mm512_sub_ps, Mul mul _mm512_mul_ps, Div div _mm512_div_ps);
+operators!(F64x8: Add add _mm512_add_pd, Sub sub _mm512_sub_pd, Mul mul _mm512_mul_pd, Div div _mm512_div_pd);
+operators!(I32x16: Add add _mm512_add_epi32, Sub sub _mm512_sub_epi32, BitAnd bitand _mm512_and_si512,
+    BitOr bitor _mm512_or_si512, BitXor bitxor _mm512_xor_si512);
+
+impl Float for F32x16 {
+    type Simd = Avx512;
+    type Scalar = f32;
+    type Mask = __mmask16;
+    type Tail = __mmask16;
+    const LANES: usize = 16;
+    const CHEAP_TAIL_LOADS: bool = true;
+
+    #[inline(always)]
+    fn token(self) -> Avx512 {
+        Avx512(())
+    }
+
+    #[inline(always)]
+    unsafe fn load_ptr(_: Avx512, from: *const f32) -> Self {
+        // SAFETY: the caller's promise; the token proves the features.
+        F32x16(unsafe { _mm512_loadu_ps(from) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_ptr(self, to: *mut f32) {
+        // SAFETY: the caller's promise; the vector proves the features.
+        unsafe { _mm512_storeu_ps(to, self.0) }
+    }
+
+    #[inline(always)]
+    fn tail(_: Avx512, lanes: usize) -> __mmask16 {
+        assert!(lanes <= Self::LANES);
+        ((1u32 << lanes) - 1) as __mmask16
+    }
+
+    #[inline(always)]
+    unsafe fn load_tail(_: Avx512, from: *const f32, tail: __mmask16) -> Self {
+        // SAFETY: the caller's promise, as masked lanes are not read; the token proves the features.
+        F32x16(unsafe { _mm512_maskz_loadu_ps(tail, from) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_tail(self, to: *mut f32, tail: __mmask16) {
+        // SAFETY: the caller's promise, as masked lanes are not written; the vector proves the features.
+        unsafe { _mm512_mask_storeu_ps(to, tail, self.0) }
+    }
+
+    // Quarters of rows i, i + 4, i + 8 and i + 12 meet in one register by loads, which leaves two rounds of shuffles
+    // inside 128 bits.
+    #[inline(always)]
+    unsafe fn transpose(_: Avx512, from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
+        // SAFETY: the caller promises 16 rows of 16 elements on both sides; the token proves the features.
+        unsafe {
+            for quarter in 0..4 {
+                let from = from.offset(4 * quarter);
+                let r0 = four_quarters(from, 4 * from_stride);
+                let r1 = four_quarters(from.offset(from_stride), 4 * from_stride);
+                let r2 = four_quarters(from.offset(2 * from_stride), 4 * from_stride);
+                let r3 = four_quarters(from.offset(3 * from_stride), 4 * from_stride);
+                let (a0, b0) = (_mm512_unpacklo_ps(r0, r1), _mm512_unpacklo_ps(r2, r3));
+                let (a1, b1) = (_mm512_unpackhi_ps(r0, r1), _mm512_unpackhi_ps(r2, r3));
+                let (a0, b0, a1, b1) =
+                    (_mm512_castps_pd(a0), _mm512_castps_pd(b0), _mm512_castps_pd(a1), _mm512_castps_pd(b1));
+                let to = to.offset(4 * quarter * to_stride);
+                _mm512_storeu_pd(to.cast(), _mm512_unpacklo_pd(a0, b0));
+                _mm512_storeu_pd(to.offset(to_stride).cast(), _mm512_unpackhi_pd(a0, b0));
+                _mm512_storeu_pd(to.offset(2 * to_stride).cast(), _mm512_unpacklo_pd(a1, b1));
+                _mm512_storeu_pd(to.offset(3 * to_stride).cast(), _mm512_unpackhi_pd(a1, b1));
+            }
+        }
+    }
+
+    with_intrinsics! {
+        fn splat(_s: Avx512, x: f32) -> Self { F32x16(_mm512_set1_ps(x)) }
+        fn mul_add(self, b: Self, c: Self) -> Self { F32x16(_mm512_fmadd_ps(self.0, b.0, c.0)) }
+        fn neg_mul_add(self, b: Self, c: Self) -> Self { F32x16(_mm512_fnmadd_ps(self.0, b.0, c.0)) }
+        fn max(self, other: Self) -> Self { F32x16(_mm512_max_ps(self.0, other.0)) }
+        fn min(self, other: Self) -> Self { F32x16(_mm512_min_ps(self.0, other.0)) }
+        fn abs(self) -> Self { F32x16(_mm512_abs_ps(self.0)) }
+        fn copysign(self, sign: Self) -> Self {
+            // Bitwise `sign_bit ? sign : self`.
+            F32x16(_mm512_castsi512_ps(_mm512_ternarylogic_epi32::<0xca>(
+                _mm512_set1_epi32(i32::MIN), _mm512_castps_si512(sign.0), _mm512_castps_si512(self.0))))
+        }
+        fn lt(self, other: Self) -> __mmask16 { _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, other.0) }
+        fn eq(self, other: Self) -> __mmask16 { _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(self.0, other.0) }
+        fn is_nan(self) -> __mmask16 { _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(self.0, self.0) }
+        fn select(mask: __mmask16, yes: Self, no: Self) -> Self { F32x16(_mm512_mask_blend_ps(mask, no.0, yes.0)) }
+        fn pow2(self) -> Self {
+            // The low bits of the magic sum are n + 127: shifted up, an exponent.
+            let biased = _mm512_add_ps(self.0, _mm512_set1_ps(MAGIC_F32 + 127.0));
+            F32x16(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(biased))))
+        }
+        fn round_small(self) -> Self {
+            let magic = _mm512_set1_ps(MAGIC_F32);
+            F32x16(_mm512_sub_ps(_mm512_add_ps(self.0, magic), magic))
+        }
+        fn scale_by_pow2(self, n: Self) -> Self { F32x16(_mm512_scalef_ps(self.0, n.0)) }
+        fn sum_lanes(self) -> f32 {
+            let eight = _mm256_add_ps(low(self.0), high(self.0));
+            let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+        }
+        fn max_lanes(self) -> f32 {
+            let eight = _mm256_max_ps(low(self.0), high(self.0));
+            let four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+            let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps::<1>(two, two)))
+        }
+    }
+}
+
+with_intrinsics! {
+    fn low(x: __m512) -> __m256 { _mm512_castps512_ps256(x) }
+    fn high(x: __m512) -> __m256 { _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(x))) }
+}
+
+impl Float32 for F32x16 {
+    type Bits = I32x16;
+    with_intrinsics! {
+        fn to_bits(self) -> I32x16 { I32x16(_mm512_castps_si512(self.0)) }
+        fn widen(self) -> (F64x8, F64x8) {
+            (F64x8(_mm512_cvtps_pd(low(self.0))), F64x8(_mm512_cvtps_pd(high(self.0))))
+        }
+    }
+}
+
+impl Int32 for I32x16 {
+    type Simd = Avx512;
+    type Float = F32x16;
+    with_intrinsics! {
+        fn splat(_s: Avx512, x: i32) -> Self { I32x16(_mm512_set1_epi32(x)) }
+        fn shift_left<const N: u32>(self) -> Self { I32x16(_mm512_slli_epi32::<N>(self.0)) }
+        fn shift_right<const N: u32>(self) -> Self { I32x16(_mm512_srai_epi32::<N>(self.0)) }
+        fn bits_to_float(self) -> F32x16 { F32x16(_mm512_castsi512_ps(self.0)) }
+        fn to_float(self) -> F32x16 { F32x16(_mm512_cvtepi32_ps(self.0)) }
+    }
+}
+
+impl Float for F64x8 {
+    type Simd = Avx512;
+    type Scalar = f64;
+    type Mask = __mmask8;
+    type Tail = __mmask8;
+    const LANES: usize = 8;
+    const CHEAP_TAIL_LOADS: bool = true;
+
+    #[inline(always)]
+    fn token(self) -> Avx512 {
+        Avx512(())
+    }
+
+    #[inline(always)]
+    unsafe fn load_ptr(_: Avx512, from: *const f64) -> Self {
+        // SAFETY: the caller's promise; the token proves the features.
+        F64x8(unsafe { _mm512_loadu_pd(from) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_ptr(self, to: *mut f64) {
+        // SAFETY: the caller's promise; the vector proves the features.
+        unsafe { _mm512_storeu_pd(to, self.0) }
+    }
+
+    #[inline(always)]
+    fn tail(_: Avx512, lanes: usize) -> __mmask8 {
+        assert!(lanes <= Self::LANES);
+        ((1u32 << lanes) - 1) as __mmask8
+    }
+
+    #[inline(always)]
+    unsafe fn load_tail(_: Avx512, from: *const f64, tail: __mmask8) -> Self {
+        // SAFETY: the caller's promise, as masked lanes are not read; the token proves the features.
+        F64x8(unsafe { _mm512_maskz_loadu_pd(tail, from) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_tail(self, to: *mut f64, tail: __mmask8) {
+        // SAFETY: the caller's promise, as masked lanes are not written; the vector proves the features.
+        unsafe { _mm512_mask_storeu_pd(to, tail, self.0) }
+    }
+
+    // Quarters of rows i, i + 2, i + 4 and i + 6 meet in one register by loads, which leaves one round of shuffles.
+    #[inline(always)]
+    unsafe fn transpose(_: Avx512, from: *const f64, from_stride: isize, to: *mut f64, to_stride: isize) {
+        // SAFETY: the caller promises 8 rows of 8 elements on both sides; the token proves the features.
+        unsafe {
+            for quarter in 0..4 {
+                let from = from.offset(2 * quarter);
+                let r0 = _mm512_castps_pd(four_quarters(from.cast(), 4 * from_stride));
+                let r1 = _mm512_castps_pd(four_quarters(from.offset(from_stride).cast(), 4 * from_stride));
+                let to = to.offset(2 * quarter * to_stride);
+                _mm512_storeu_pd(to, _mm512_unpacklo_pd(r0, r1));
+                _mm512_storeu_pd(to.offset(to_stride), _mm512_unpackhi_pd(r0, r1));
+            }
+        }
+    }
+
+    with_intrinsics! {
+        fn splat(_s: Avx512, x: f64) -> Self { F64x8(_mm512_set1_pd(x)) }
+        fn mul_add(self, b: Self, c: Self) -> Self { F64x8(_mm512_fmadd_pd(self.0, b.0, c.0)) }
+        fn neg_mul_add(self, b: Self, c: Self) -> Self { F64x8(_mm512_fnmadd_pd(self.0, b.0, c.0)) }
+        fn max(self, other: Self) -> Self { F64x8(_mm512_max_pd(self.0, other.0)) }
+        fn min(self, other: Self) -> Self { F64x8(_mm512_min_pd(self.0, other.0)) }
+        fn abs(self) -> Self { F64x8(_mm512_abs_pd(self.0)) }
+        fn copysign(self, sign: Self) -> Self {
+            F64x8(_mm512_castsi512_pd(_mm512_ternarylogic_epi64::<0xca>(
+                _mm512_set1_epi64(i64::MIN), _mm512_castpd_si512(sign.0), _mm512_castpd_si512(self.0))))
+        }
+        fn lt(self, other: Self) -> __mmask8 { _mm512_cmp_pd_mask::<_CMP_LT_OQ>(self.0, other.0) }
+        fn eq(self, other: Self) -> __mmask8 { _mm512_cmp_pd_mask::<_CMP_EQ_OQ>(self.0, other.0) }
+        fn is_nan(self) -> __mmask8 { _mm512_cmp_pd_mask::<_CMP_UNORD_Q>(self.0, self.0) }
+        fn select(mask: __mmask8, yes: Self, no: Self) -> Self { F64x8(_mm512_mask_blend_pd(mask, no.0, yes.0)) }
+        fn pow2(self) -> Self {
+            let biased = _mm512_add_pd(self.0, _mm512_set1_pd(MAGIC_F64 + 1023.0));
+            F64x8(_mm512_castsi512_pd(_mm512_slli_epi64::<52>(_mm512_castpd_si512(biased))))
+        }
+        fn round_small(self) -> Self {
+            let magic = _mm512_set1_pd(MAGIC_F64);
+            F64x8(_mm512_sub_pd(_mm512_add_pd(self.0, magic), magic))
+        }
+        fn scale_by_pow2(self, n: Self) -> Self { F64x8(_mm512_scalef_pd(self.0, n.0)) }
+        fn sum_lanes(self) -> f64 {
+            let four = _mm256_add_pd(_mm512_castpd512_pd256(self.0), _mm512_extractf64x4_pd::<1>(self.0));
+            let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
+            _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+        }
+        fn max_lanes(self) -> f64 {
+            let four = _mm256_max_pd(_mm512_castpd512_pd256(self.0), _mm512_extractf64x4_pd::<1>(self.0));
+            let two = _mm_max_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
+            _mm_cvtsd_f64(_mm_max_sd(two, _mm_unpackhi_pd(two, two)))
+        }
+    }
+}
+
+/// Four times 128 bits, `stride` elements of 32 bits apart.
+///
+/// # Safety
+/// - The CPU must have AVX-512F, and the 16 bytes at each of the four places must be readable.
+#[inline(always)]
+unsafe fn four_quarters(from: *const f32, stride: isize) -> __m512 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let first = _mm512_castps128_ps512(_mm_loadu_ps(from));
+        let second = _mm512_mask_broadcast_f32x4(first, 0x00f0, _mm_loadu_ps(from.offset(stride)));
+        let third = _mm512_mask_broadcast_f32x4(second, 0x0f00, _mm_loadu_ps(from.offset(2 * stride)));
+        _mm512_mask_broadcast_f32x4(third, 0xf000, _mm_loadu_ps(from.offset(3 * stride)))
+    }
+}

@@ -1,0 +1,282 @@
+//! aarch64 Advanced SIMD: four registers a vector, tails lane by lane.
+
+use super::{Float, Float32, Int32, MAGIC_F32, MAGIC_F64, Simd, enter, with_intrinsics};
+use crate::isa::{Isa, with_features};
+use std::arch::aarch64::*;
+use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};
+
+#[derive(Clone, Copy)]
+pub(crate) struct Neon(());
+
+impl Simd for Neon {
+    const ISA: Isa = Isa::Neon;
+    type F32 = F32x16;
+    type F64 = F64x8;
+    // 24 accumulators (four registers a vector) + 4 + 1 of 32 registers.
+    const MR: usize = 6;
+    const NV: usize = 1;
+    const MR_NARROW: usize = 6;
+    const NV_ROW: usize = 4;
+    const DOTS: usize = 1;
+
+    unsafe fn assume_available() -> Self {
+        Neon(())
+    }
+
+    with_features!(Neon, enter! Neon);
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct F32x16(float32x4_t, float32x4_t, float32x4_t, float32x4_t);
+
+#[derive(Clone, Copy)]
+pub(crate) struct F64x8(float64x2_t, float64x2_t, float64x2_t, float64x2_t);
+
+#[derive(Clone, Copy)]
+pub(crate) struct I32x16(int32x4_t, int32x4_t, int32x4_t, int32x4_t);
+
+/// Applies one intrinsic to each of the four registers of its operands.
+macro_rules! each {
+    ($f:ident $(::<$n:tt>)? ($($x:expr),*)) => {
+        ($f $(::<$n>)? ($($x.0),*), $f $(::<$n>)? ($($x.1),*), $f $(::<$n>)? ($($x.2),*), $f $(::<$n>)? ($($x.3),*))
+    };
+    ($vector:ident <- $f:ident $(::<$n:tt>)? ($($x:expr),*)) => {
+        $vector($f $(::<$n>)? ($($x.0),*), $f $(::<$n>)? ($($x.1),*), $f $(::<$n>)? ($($x.2),*), $f $(::<$n>)? ($($x.3),*))
+    };
+}
+
+macro_rules! operators {
+    ($vector:ident: $($op:ident $method:ident $intrinsic:ident),*) => {$(
+        impl $op for $vector {
+            type Output = Self;
+            with_intrinsics! {
+                fn $method(self, other: Self) -> Self { each!($vector <- $intrinsic(self, other)) }
+            }
+        }
+    )*};
+}
+operators!(F32x16: Add add vaddq_f32, Sub sub vsubq_f32, Mul mul vmulq_f32, Div div vdivq_f32);
+operators!(F64x8: Add add vaddq_f64, Sub sub vsubq_f64, Mul mul vmulq_f64, Div div vdivq_f64);
+operators!(I32x16: Add add vaddq_s32, Sub sub vsubq_s32, BitAnd bitand vandq_s32, BitOr bitor vorrq_s32,
+    BitXor bitxor veorq_s32);
+
+/// What both float types do alike.
+macro_rules! float {
+    ($vector:ident, $scalar:ident, $lanes:literal, $quarter:literal, $mask:ident, $magic:ident, $bias:literal,
+     $load:ident, $store:ident, $splat:ident, $fma:ident, $fms:ident, $abs:ident, $lt:ident, $gt:ident, $eq:ident,
+     $select:ident, $splat_bits:ident, $sign:expr, $from_bits:ident, $to_bits:ident, $shift_left:ident $mantissa:literal, $not:ident, $transpose:ident) => {
+        impl Float for $vector {
+            type Simd = Neon;
+            type Scalar = $scalar;
+            type Mask = ($mask, $mask, $mask, $mask);
+            type Tail = usize;
+            const LANES: usize = $lanes;
+            const CHEAP_TAIL_LOADS: bool = false;
+
+            #[inline(always)]
+            fn token(self) -> Neon {
+                Neon(())
+            }
+
+            #[inline(always)]
+            unsafe fn load_ptr(_: Neon, from: *const $scalar) -> Self {
+                // SAFETY: the caller's promise; the token proves the features.
+                unsafe {
+                    $vector(
+                        $load(from),
+                        $load(from.add($quarter)),
+                        $load(from.add(2 * $quarter)),
+                        $load(from.add(3 * $quarter)),
+                    )
+                }
+            }
+
+            #[inline(always)]
+            unsafe fn store_ptr(self, to: *mut $scalar) {
+                // SAFETY: the caller's promise; the vector proves the features.
+                unsafe {
+                    $store(to, self.0);
+                    $store(to.add($quarter), self.1);
+                    $store(to.add(2 * $quarter), self.2);
+                    $store(to.add(3 * $quarter), self.3);
+                }
+            }
+
+            #[inline(always)]
+            fn tail(_: Neon, lanes: usize) -> usize {
+                assert!(lanes <= Self::LANES);
+                lanes
+            }
+
+            #[inline(always)]
+            unsafe fn load_tail(s: Neon, from: *const $scalar, tail: usize) -> Self {
+                let mut lanes = [0.0; $lanes];
+                // SAFETY: the caller promises `tail` readable elements, at most LANES by how a tail is made.
+                unsafe {
+                    std::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), tail);
+                    Self::load_ptr(s, lanes.as_ptr())
+                }
+            }
+
+            #[inline(always)]
+            unsafe fn store_tail(self, to: *mut $scalar, tail: usize) {
+                let mut lanes = [0.0; $lanes];
+                // SAFETY: the caller promises `tail` writable elements, at most LANES by how a tail is made.
+                unsafe {
+                    self.store_ptr(lanes.as_mut_ptr());
+                    std::ptr::copy_nonoverlapping(lanes.as_ptr(), to, tail);
+                }
+            }
+
+            #[inline(always)]
+            unsafe fn transpose(_: Neon, from: *const $scalar, from_stride: isize, to: *mut $scalar, to_stride: isize) {
+                for i in (0..$lanes).step_by($quarter) {
+                    for j in (0..$lanes).step_by($quarter) {
+                        // SAFETY: the caller promises LANES rows of LANES elements on both sides, and these blocks of
+                        // one register squared tile them; the token proves the features.
+                        unsafe {
+                            $transpose(
+                                from.offset(i * from_stride + j),
+                                from_stride,
+                                to.offset(j * to_stride + i),
+                                to_stride,
+                            );
+                        }
+                    }
+                }
+            }
+
+            with_intrinsics! {
+                fn splat(_s: Neon, x: $scalar) -> Self { $vector($splat(x), $splat(x), $splat(x), $splat(x)) }
+                fn mul_add(self, b: Self, c: Self) -> Self { each!($vector <- $fma(c, self, b)) }
+                fn neg_mul_add(self, b: Self, c: Self) -> Self { each!($vector <- $fms(c, self, b)) }
+                // Compare and select: `fmax` has its own idea of NaN and of the two zeros.
+                fn max(self, other: Self) -> Self { Self::select(each!($gt(self, other)), self, other) }
+                fn min(self, other: Self) -> Self { Self::select(each!($lt(self, other)), self, other) }
+                fn abs(self) -> Self { each!($vector <- $abs(self)) }
+                fn copysign(self, sign: Self) -> Self {
+                    let bit = $splat_bits($sign);
+                    Self::select((bit, bit, bit, bit), sign, self)
+                }
+                fn lt(self, other: Self) -> Self::Mask { each!($lt(self, other)) }
+                fn eq(self, other: Self) -> Self::Mask { each!($eq(self, other)) }
+                fn is_nan(self) -> Self::Mask {
+                    let same = each!($eq(self, self));
+                    each!($not(same))
+                }
+                fn select(mask: Self::Mask, yes: Self, no: Self) -> Self { each!($vector <- $select(mask, yes, no)) }
+                fn pow2(self) -> Self {
+                    // The low bits of the magic sum are n + bias: shifted up, an exponent.
+                    let biased = self + self.constant($magic + $bias);
+                    let bits = each!($to_bits(biased));
+                    let exponent = each!($shift_left::<$mantissa>(bits));
+                    each!($vector <- $from_bits(exponent))
+                }
+                fn round_small(self) -> Self {
+                    let magic = self.constant($magic);
+                    self + magic - magic
+                }
+                fn sum_lanes(self) -> $scalar {
+                    let mut lanes = [0.0; $lanes];
+                    self.store_ptr(lanes.as_mut_ptr());
+                    let mut half = $lanes / 2;
+                    while half > 0 {
+                        for i in 0..half {
+                            lanes[i] += lanes[i + half];
+                        }
+                        half /= 2;
+                    }
+                    lanes[0]
+                }
+                fn max_lanes(self) -> $scalar {
+                    let mut lanes = [0.0; $lanes];
+                    self.store_ptr(lanes.as_mut_ptr());
+                    let mut half = $lanes / 2;
+                    while half > 0 {
+                        for i in 0..half {
+                            lanes[i] = if lanes[i] > lanes[i + half] { lanes[i] } else { lanes[i + half] };
+                        }
+                        half /= 2;
+                    }
+                    lanes[0]
+                }
+            }
+        }
+    };
+}
+with_intrinsics! {
+    fn not_u64(x: uint64x2_t) -> uint64x2_t { vreinterpretq_u64_u32(vmvnq_u32(vreinterpretq_u32_u64(x))) }
+}
+
+/// # Safety
+/// - Four rows of four elements must be readable from `from` on and writable from `to` on.
+#[inline(always)]
+unsafe fn transpose_4x4(from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
+    // SAFETY: the caller's promise; called with a token only.
+    unsafe {
+        let (r0, r1) = (vld1q_f32(from), vld1q_f32(from.offset(from_stride)));
+        let (r2, r3) = (vld1q_f32(from.offset(2 * from_stride)), vld1q_f32(from.offset(3 * from_stride)));
+        let (a, b) = (vtrnq_f32(r0, r1), vtrnq_f32(r2, r3));
+        vst1q_f32(to, vcombine_f32(vget_low_f32(a.0), vget_low_f32(b.0)));
+        vst1q_f32(to.offset(to_stride), vcombine_f32(vget_low_f32(a.1), vget_low_f32(b.1)));
+        vst1q_f32(to.offset(2 * to_stride), vcombine_f32(vget_high_f32(a.0), vget_high_f32(b.0)));
+        vst1q_f32(to.offset(3 * to_stride), vcombine_f32(vget_high_f32(a.1), vget_high_f32(b.1)));
+    }
+}
+
+/// # Safety
+/// - Two rows of two elements must be readable from `from` on and writable from `to` on.
+#[inline(always)]
+unsafe fn transpose_2x2(from: *const f64, from_stride: isize, to: *mut f64, to_stride: isize) {
+    // SAFETY: the caller's promise; called with a token only.
+    unsafe {
+        let (a, b) = (vld1q_f64(from), vld1q_f64(from.offset(from_stride)));
+        vst1q_f64(to, vzip1q_f64(a, b));
+        vst1q_f64(to.offset(to_stride), vzip2q_f64(a, b));
+    }
+}
+
+float!(F32x16, f32, 16, 4, uint32x4_t, MAGIC_F32, 127.0,
+    vld1q_f32, vst1q_f32, vdupq_n_f32, vfmaq_f32, vfmsq_f32, vabsq_f32, vcltq_f32, vcgtq_f32, vceqq_f32,
+    vbslq_f32, vdupq_n_u32, 1 << 31, vreinterpretq_f32_u32, vreinterpretq_u32_f32, vshlq_n_u32 23, vmvnq_u32, transpose_4x4);
+float!(F64x8, f64, 8, 2, uint64x2_t, MAGIC_F64, 1023.0,
+    vld1q_f64, vst1q_f64, vdupq_n_f64, vfmaq_f64, vfmsq_f64, vabsq_f64, vcltq_f64, vcgtq_f64, vceqq_f64,
+    vbslq_f64, vdupq_n_u64, 1 << 63, vreinterpretq_f64_u64, vreinterpretq_u64_f64, vshlq_n_u64 52, not_u64, transpose_2x2);
+
+with_intrinsics! {
+    fn widen_half(low: float32x4_t, high: float32x4_t) -> F64x8 {
+        F64x8(
+            vcvt_f64_f32(vget_low_f32(low)),
+            vcvt_high_f64_f32(low),
+            vcvt_f64_f32(vget_low_f32(high)),
+            vcvt_high_f64_f32(high),
+        )
+    }
+}
+
+impl Float32 for F32x16 {
+    type Bits = I32x16;
+    with_intrinsics! {
+        fn to_bits(self) -> I32x16 { each!(I32x16 <- vreinterpretq_s32_f32(self)) }
+        fn widen(self) -> (F64x8, F64x8) { (widen_half(self.0, self.1), widen_half(self.2, self.3)) }
+    }
+}
+
+impl Int32 for I32x16 {
+    type Simd = Neon;
+    type Float = F32x16;
+    with_intrinsics! {
+        fn splat(_s: Neon, x: i32) -> Self { I32x16(vdupq_n_s32(x), vdupq_n_s32(x), vdupq_n_s32(x), vdupq_n_s32(x)) }
+        fn shift_left<const N: u32>(self) -> Self {
+            let by = Self::splat(Neon(()), N as i32);
+            each!(I32x16 <- vshlq_s32(self, by))
+        }
+        // A shift by a negative count goes right, arithmetically; a constant count compiles to the immediate form.
+        fn shift_right<const N: u32>(self) -> Self {
+            let by = Self::splat(Neon(()), -(N as i32));
+            each!(I32x16 <- vshlq_s32(self, by))
+        }
+        fn bits_to_float(self) -> F32x16 { each!(F32x16 <- vreinterpretq_f32_s32(self)) }
+        fn to_float(self) -> F32x16 { each!(F32x16 <- vcvtq_f32_s32(self)) }
+    }
+}
