@@ -46,7 +46,7 @@ use container::{Container, Tensor};
 /// Writes the parameters and buffers of `model` to `path`, all or nothing: see [`atomic_write`](file::atomic_write).
 ///
 /// # Errors
-/// [`Error::File`](crate::Error::File).
+/// [`Error::File`].
 pub fn save(model: &Model, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let bytes =
@@ -58,7 +58,7 @@ pub fn save(model: &Model, path: impl AsRef<Path>) -> Result<()> {
 /// type.
 ///
 /// # Errors
-/// [`Error::File`](crate::Error::File) if the file cannot be read, is not in the format or damaged, lacks a parameter, has a
+/// [`Error::File`] if the file cannot be read, is not in the format or damaged, lacks a parameter, has a
 /// tensor that is none, or one has another shape or type or is not finite. The model is then as before.
 pub fn load(model: &mut Model, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
