@@ -39,8 +39,18 @@ fn child() {
     trainer.save(path).unwrap();
 }
 
+/// Whether this program can be started as a process: not where an emulator runs it that the system does not know of.
+fn can_start_itself() -> bool {
+    let itself = Command::new(std::env::current_exe().unwrap()).arg("--list").stdout(Stdio::null()).status();
+    itself.is_ok_and(|status| status.success())
+}
+
 #[test]
 fn fifty_kills_leave_a_checkpoint_that_leads_to_the_same_bits() {
+    if !can_start_itself() {
+        eprintln!("not run: this program cannot start itself here");
+        return;
+    }
     let (x, labels) = data();
     let mut whole = trainer();
     whole.fit((&x, &labels)).unwrap();
