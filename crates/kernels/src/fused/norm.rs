@@ -231,6 +231,15 @@ fn store<S: Simd>(s: S, x: S::F32, row: &mut [f32], from: usize, len: usize) {
     }
 }
 
+/// `len` of the values from `from` on, or `default` in each lane where there are none.
+#[inline(always)]
+fn load_or<S: Simd>(s: S, values: Option<&[f32]>, default: f32, from: usize, len: usize) -> S::F32 {
+    match values {
+        Some(values) => load(s, values, from, len),
+        None => S::F32::splat(s, default),
+    }
+}
+
 /// What normalises the 16 columns from `from` on.
 struct Columns<'a, S: Simd> {
     s: S,
@@ -247,20 +256,20 @@ impl<'a, S: Simd> Columns<'a, S> {
     #[inline(always)]
     fn new(s: S, norm: &'a Norm<'a>, from: usize) -> Self {
         let len = (norm.cols - from).min(S::F32::LANES);
-        let of_columns = |values: Option<&[f32]>, default| match values {
-            Some(values) => load(s, values, from, len),
-            None => S::F32::splat(s, default),
+        // Rows take their own.
+        let (mean, inv_std) = match norm.axis {
+            Axis::Columns => (Some(norm.mean), Some(norm.inv_std)),
+            Axis::Rows => (None, None),
         };
-        let of_norm = |values| of_columns((norm.axis == Axis::Columns).then_some(values), 0.0);
         Columns {
             s,
             norm,
             from,
             len,
-            mean: of_norm(norm.mean),
-            inv_std: of_norm(norm.inv_std),
-            weight: of_columns(norm.weight, 1.0),
-            bias: of_columns(norm.bias, 0.0),
+            mean: load_or(s, mean, 0.0, from, len),
+            inv_std: load_or(s, inv_std, 0.0, from, len),
+            weight: load_or(s, norm.weight, 1.0, from, len),
+            bias: load_or(s, norm.bias, 0.0, from, len),
         }
     }
 
