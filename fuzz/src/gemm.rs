@@ -2,25 +2,14 @@
 
 use crate::bytes::Bytes;
 use crate::panics::refused;
-use kernels::{Activation, Epilogue, GemmOptions, Isa, KernelSet, MatMut, MatRef, ThreadPool};
+use kernels::{Epilogue, GemmOptions, Isa, KernelSet, MatMut, MatRef, ThreadPool};
 use std::collections::HashSet;
 use std::sync::OnceLock;
+use tests::gemm_case::ACTIVATIONS;
 use tests::matrix::Float;
 
 /// Elements of a buffer at most.
 const LARGEST: i128 = 1 << 16;
-
-const ACTIVATIONS: [Activation; 9] = [
-    Activation::Identity,
-    Activation::Relu,
-    Activation::Sigmoid,
-    Activation::Tanh,
-    Activation::LeakyRelu { slope: 0.1 },
-    Activation::Softplus,
-    Activation::Gelu,
-    Activation::GeluTanh,
-    Activation::Silu,
-];
 
 /// Shapes, strides, offsets, lengths, scalars, epilogue and values come from the bytes. Views that do not fit their buffers
 /// must be refused; all others are multiplied, and every instruction set must give the portable path's bits and leave alone

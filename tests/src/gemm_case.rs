@@ -5,6 +5,19 @@ use crate::random::Random;
 use kernels::{Activation, Epilogue, GemmOptions, KernelSet, Threads, reference};
 use std::fmt;
 
+/// Each activation; the output of a case stands for what it keeps.
+pub const ACTIVATIONS: [Activation; 9] = [
+    Activation::Identity,
+    Activation::Relu,
+    Activation::LeakyRelu { slope: 0.1 },
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Softplus,
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::Silu,
+];
+
 /// Shapes, layouts and scalars of a call, and its random inputs.
 #[derive(Clone)]
 pub struct GemmCase<T> {

@@ -3,7 +3,7 @@
 use kernels::testing::for_each_isa;
 use kernels::{Activation, Epilogue, GemmOptions, Isa, KernelSet, MatMut, MatRef, ThreadPool, Threads};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use tests::gemm_case::GemmCase;
+use tests::gemm_case::{ACTIVATIONS, GemmCase};
 use tests::matrix::{Float, Layout, Matrix};
 use tests::random::Random;
 
@@ -31,19 +31,6 @@ fn generated_cases<T: Float>(isa: &KernelSet) {
         }
     }
 }
-
-/// Each activation; the output of a case stands for what it keeps.
-const ACTIVATIONS: [Activation; 9] = [
-    Activation::Identity,
-    Activation::Relu,
-    Activation::LeakyRelu { slope: 0.1 },
-    Activation::Sigmoid,
-    Activation::Tanh,
-    Activation::Softplus,
-    Activation::Gelu,
-    Activation::GeluTanh,
-    Activation::Silu,
-];
 
 #[test]
 fn generated_f32_cases_are_right_and_equal_on_every_isa() {

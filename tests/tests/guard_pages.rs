@@ -5,23 +5,10 @@ mod guarded;
 
 use guarded::{Guarded, Side};
 use kernels::testing::for_each_isa;
-use kernels::{
-    Activation, ClassTargets, Epilogue, Function, GemmOptions, KernelSet, LossOptions, MatMut, MatRef, Reduction,
-};
+use kernels::{ClassTargets, Epilogue, Function, GemmOptions, KernelSet, LossOptions, MatMut, MatRef, Reduction};
+use tests::gemm_case::ACTIVATIONS;
 use tests::matrix::Float;
 use tests::random::Random;
-
-const ACTIVATIONS: [Activation; 9] = [
-    Activation::Identity,
-    Activation::Relu,
-    Activation::LeakyRelu { slope: 0.1 },
-    Activation::Sigmoid,
-    Activation::Tanh,
-    Activation::Softplus,
-    Activation::Gelu,
-    Activation::GeluTanh,
-    Activation::Silu,
-];
 
 /// Around one vector, two, four and a group of four accumulators.
 fn lengths() -> impl Iterator<Item = usize> {

@@ -154,8 +154,7 @@ impl Team {
     }
 
     fn claims_left(&self) -> u64 {
-        let claims = self.claims.load(Ordering::SeqCst);
-        (claims >> 32) - u64::from(claims as u32)
+        unclaimed(self.claims.load(Ordering::SeqCst))
     }
 
     fn sleep_until_called(&self) {
@@ -170,6 +169,11 @@ impl Team {
     fn lock(&self) -> MutexGuard<'_, ()> {
         self.sleep.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Of a value of [`Team::claims`].
+fn unclaimed(claims: u64) -> u64 {
+    (claims >> 32) - u64::from(claims as u32)
 }
 
 #[cfg(test)]
