@@ -61,7 +61,11 @@ impl RankOne<'_> {
 }
 
 /// Vectors of d that stay in registers while the rows pass.
-const VECTORS: usize = 4;
+const MANY: usize = 4;
+
+/// Rows of fewer columns than a vector has lanes that are loaded before the first is stored: a load of a whole vector waits
+/// long for a store of part of one just before, into which it reaches.
+const FEW: usize = 8;
 
 #[inline(always)]
 pub(crate) fn rank_one_descent<S: Simd>(s: S, step: RankOne<'_>, w: &mut [f32]) {
@@ -83,20 +87,32 @@ pub(crate) fn rank_one_descent_then_product<S: Simd>(
 type Next<'a> = Option<(&'a [f32], &'a mut [f32])>;
 
 #[inline(always)]
-fn descend<S: Simd>(s: S, step: RankOne<'_>, w: &mut [f32], mut next: Next<'_>) {
-    let (wide, cols) = (VECTORS * S::F32::LANES, step.d.len());
-    let whole = cols / wide * wide;
-    for from in (0..whole).step_by(wide) {
-        columns::<S, VECTORS>(s, step, w, from..from + wide, &mut next);
-    }
-    for from in (whole..cols).step_by(S::F32::LANES) {
-        columns::<S, 1>(s, step, w, from..cols.min(from + S::F32::LANES), &mut next);
+fn descend<S: Simd>(s: S, step: RankOne<'_>, w: &mut [f32], next: Next<'_>) {
+    match step.keep {
+        1.0 => descend_keeping::<S, true>(s, step, w, next),
+        _ => descend_keeping::<S, false>(s, step, w, next),
     }
 }
 
-/// The columns `range`, which fill `VECTORS` vectors, or a part of one.
+/// `KEEPS_ALL`: keep is 1, by which nothing needs to be multiplied.
 #[inline(always)]
-fn columns<S: Simd, const VECTORS: usize>(
+fn descend_keeping<S: Simd, const KEEPS_ALL: bool>(s: S, step: RankOne<'_>, w: &mut [f32], mut next: Next<'_>) {
+    let (lanes, cols) = (S::F32::LANES, step.d.len());
+    if cols < lanes {
+        return columns::<S, KEEPS_ALL, FEW, 1>(s, step, w, 0..cols, &mut next);
+    }
+    let whole = cols / (MANY * lanes) * (MANY * lanes);
+    for from in (0..whole).step_by(MANY * lanes) {
+        columns::<S, KEEPS_ALL, 1, MANY>(s, step, w, from..from + MANY * lanes, &mut next);
+    }
+    for from in (whole..cols).step_by(lanes) {
+        columns::<S, KEEPS_ALL, 1, 1>(s, step, w, from..cols.min(from + lanes), &mut next);
+    }
+}
+
+/// The columns `range`, which fill `VECTORS` vectors, or a part of one; `ROWS` rows at a time.
+#[inline(always)]
+fn columns<S: Simd, const KEEPS_ALL: bool, const ROWS: usize, const VECTORS: usize>(
     s: S,
     RankOne { x, d, rate, keep }: RankOne<'_>,
     w: &mut [f32],
@@ -104,32 +120,70 @@ fn columns<S: Simd, const VECTORS: usize>(
     next: &mut Next<'_>,
 ) {
     let (lanes, cols, zero) = (S::F32::LANES, d.len(), S::F32::splat(s, 0.0));
-    let (rate, keep) = (S::F32::splat(s, rate), S::F32::splat(s, keep));
     let mut ds = [zero; VECTORS];
     for (v, part) in ds.iter_mut().zip(d[range.clone()].chunks(lanes)) {
         *v = load::<S, VECTORS>(s, part);
     }
+    let (rate, keep) = (S::F32::splat(s, rate), (!KEEPS_ALL).then(|| S::F32::splat(s, keep)));
+    let tile = Tile::<S, VECTORS> { range: range.clone(), cols, ds, rate, keep, is_multiplied: next.is_some() };
     // The product is summed as gemm sums it: a chain for each block of K.
     let block = k_block(x.len()).max(1);
     for (number, (w, x)) in w.chunks_mut(block * cols).zip(x.chunks(block)).enumerate() {
         let mut sums = [zero; VECTORS];
         // Where nothing comes after, any row will do.
         let next_x = next.as_ref().map_or(x, |(next, _)| &next[number * block..][..x.len()]);
-        for ((row, &x), &next_x) in w.chunks_exact_mut(cols).zip(x).zip(next_x) {
-            let (x, next_x) = (S::F32::splat(s, x), S::F32::splat(s, next_x));
-            let parts = row[range.clone()].chunks_mut(lanes);
-            for ((part, &d), sum) in parts.zip(&ds).zip(&mut sums) {
-                let new = descended(load::<S, VECTORS>(s, part), x, d, rate, keep);
-                store::<S, VECTORS>(s, new, part);
-                if next.is_some() {
-                    *sum = next_x.mul_add(new, *sum);
-                }
-            }
+        let whole = x.len() / ROWS * ROWS;
+        for row in (0..whole).step_by(ROWS) {
+            let rows = row..row + ROWS;
+            let w = &mut w[row * cols..][..ROWS * cols];
+            tile.descend::<ROWS>(s, w, &x[rows.clone()], &next_x[rows], &mut sums);
+        }
+        for row in whole..x.len() {
+            let w = &mut w[row * cols..][..cols];
+            tile.descend::<1>(s, w, &x[row..=row], &next_x[row..=row], &mut sums);
         }
         if let Some((_, product)) = next {
             for (part, &sum) in product[range.clone()].chunks_mut(lanes).zip(&sums) {
                 let sum = if number == 0 { sum } else { sum + load::<S, VECTORS>(s, part) };
                 store::<S, VECTORS>(s, sum, part);
+            }
+        }
+    }
+}
+
+/// What is the same for all rows of some columns.
+struct Tile<S: Simd, const VECTORS: usize> {
+    range: Range<usize>,
+    cols: usize,
+    ds: [S::F32; VECTORS],
+    rate: S::F32,
+    keep: Option<S::F32>,
+    is_multiplied: bool,
+}
+
+impl<S: Simd, const VECTORS: usize> Tile<S, VECTORS> {
+    /// `ROWS` rows of w, all loaded before the first is stored.
+    #[inline(always)]
+    fn descend<const ROWS: usize>(&self, s: S, w: &mut [f32], x: &[f32], next_x: &[f32], sums: &mut [S::F32; VECTORS]) {
+        let mut new = [[self.rate; VECTORS]; ROWS];
+        for ((new, row), &x) in new.iter_mut().zip(w.chunks_exact(self.cols)).zip(x) {
+            let x = S::F32::splat(s, x);
+            for ((new, part), &d) in new.iter_mut().zip(row[self.range.clone()].chunks(S::F32::LANES)).zip(&self.ds) {
+                let gradient = x.mul_add(d, x.constant(0.0));
+                let old = load::<S, VECTORS>(s, part);
+                *new = self.rate.neg_mul_add(gradient, self.keep.map_or(old, |keep| keep * old));
+            }
+        }
+        for (new, row) in new.iter().zip(w.chunks_exact_mut(self.cols)) {
+            for (&new, part) in new.iter().zip(row[self.range.clone()].chunks_mut(S::F32::LANES)) {
+                store::<S, VECTORS>(s, new, part);
+            }
+        }
+        if self.is_multiplied {
+            for (new, &next_x) in new.iter().zip(next_x) {
+                for (sum, &new) in sums.iter_mut().zip(new) {
+                    *sum = S::F32::splat(s, next_x).mul_add(new, *sum);
+                }
             }
         }
     }
@@ -144,11 +198,6 @@ fn load<S: Simd, const VECTORS: usize>(s: S, from: &[f32]) -> S::F32 {
 #[inline(always)]
 fn store<S: Simd, const VECTORS: usize>(s: S, v: S::F32, to: &mut [f32]) {
     if VECTORS == 1 { v.store_partial(s, to) } else { v.store(to) }
-}
-
-#[inline(always)]
-fn descended<V: Float<Scalar = f32>>(w: V, x: V, d: V, rate: V, keep: V) -> V {
-    rate.neg_mul_add(x.mul_add(d, x.constant(0.0)), keep * w)
 }
 
 #[cfg(test)]
