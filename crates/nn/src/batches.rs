@@ -155,10 +155,8 @@ impl<'a> Batches<'a> {
 }
 
 /// Copies the rows `order`, of `cols` elements each, to the start of `to` and returns them.
-fn gather<'a, T: Copy>(from: &[T], order: &[usize], cols: usize, to: &'a mut [T]) -> &'a [T] {
+fn gather<'a, T: Copy + Send + Sync>(from: &[T], order: &[usize], cols: usize, to: &'a mut [T]) -> &'a [T] {
     let to = &mut to[..order.len() * cols];
-    for (row, out) in order.iter().zip(to.chunks_exact_mut(cols)) {
-        out.copy_from_slice(&from[row * cols..][..cols]);
-    }
+    kernels::gather_rows(cols, from, order, to);
     to
 }
