@@ -13,7 +13,7 @@ use benches::measure::{Plan, measure};
 use benches::peak::Peak;
 use benches::{Group, Role, Setup, engines, training};
 use indicatif::{ProgressBar, ProgressStyle};
-use kernels::{KernelSet, ThreadPool};
+use kernels::KernelSet;
 use machine::Machine;
 use report::{Report, Row};
 use std::error::Error;
@@ -30,7 +30,7 @@ pub(crate) fn run(flags: &Bench) -> Result<ExitCode, Box<dyn Error>> {
     }
     let cases = selected(flags)?;
     let setup = Setup { set: kernel_set(flags)?, threads: flags.threads.get(), only: None };
-    let pool = ThreadPool::new(setup.threads)?;
+    let pool = engines::pool(setup.threads)?;
     // All inside the pool, once: to enter it costs microseconds, and other libraries find their threads that way.
     let report = pool.install(|| measure_all(cases, setup, flags))?;
 
