@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-/// What counts may change by.
-const TOLERATED: f64 = 0.02;
+/// Per cent that counts may change by.
+const TOLERATED: u64 = 2;
 
 const COMPILER: &str = match option_env!("RUSTC_VERSION") {
     Some(version) => version,
@@ -145,11 +145,11 @@ impl Counts {
         let mut rows = Vec::new();
         let after: BTreeMap<&str, u64> = now.calls.iter().map(|(name, count)| (name.as_str(), *count)).collect();
         for (name, old) in &self.calls {
-            let new = after.get(name.as_str());
-            let part = new.map(|new| *new as f64 / *old as f64 - 1.0);
-            if !part.is_some_and(|part| part.abs() <= TOLERATED) {
+            let new = after.get(name.as_str()).copied();
+            let part = new.map(|new| new as f64 / *old as f64 - 1.0);
+            if !new.is_some_and(|new| 100 * new.abs_diff(*old) <= TOLERATED * old) {
                 let show = |part: f64| format!("{:+.1} %", 100.0 * part);
-                let new = new.map_or_else(|| "-".to_owned(), u64::to_string);
+                let new = new.map_or_else(|| "-".to_owned(), |new| new.to_string());
                 rows.push(vec![name.clone(), old.to_string(), new, part.map_or_else(|| "-".to_owned(), show)]);
             }
         }

@@ -1,6 +1,6 @@
 //! A report as one page that needs nothing else.
 
-use super::plot::{Bars, Kind, Line, Plot};
+use super::plot::{Bars, Kind, Line, Plot, binary, short};
 use super::report::{Report, Row};
 use benches::cases::{Grows, Memory, Net, Stream, Task};
 use benches::{Group, Role};
@@ -95,7 +95,14 @@ fn over_sizes(report: &Report) -> Plot {
     let mut lines = lines(report, size, rate, |role| role != Role::Naive);
     let peak = report.peak().f32 * report.threads as f64;
     lines.extend(limit("FMA peak", &lines, |_| peak));
-    Plot { title: "Square products of n x n in f32".to_owned(), x: "n", y: "GFLOP/s", log_y: false, lines }
+    Plot {
+        title: "Square products of n x n in f32".to_owned(),
+        x: "n",
+        show_x: short,
+        y: "GFLOP/s",
+        log_y: false,
+        lines,
+    }
 }
 
 /// A line over all that the others have.
@@ -115,7 +122,7 @@ fn over_lengths(report: &Report, name: &str, is_map: bool) -> Plot {
     let rate = |row: &Row, nanoseconds: f64| bytes(row).map_or(0.0, |bytes| bytes / nanoseconds);
     let lines = lines(report, bytes, rate, |_| true);
     let title = format!("{name} over lengths, against a copy of as many bytes");
-    Plot { title, x: "bytes read and written", y: "GB/s", log_y: false, lines }
+    Plot { title, x: "bytes read and written", show_x: binary, y: "GB/s", log_y: true, lines }
 }
 
 fn over_nets(report: &Report, grows: Grows) -> Plot {
@@ -139,7 +146,7 @@ fn over_nets(report: &Report, grows: Grows) -> Plot {
     };
     lines.extend(limit("FMA peak", &lines, most));
     let title = format!("Training of {net_name}");
-    Plot { title, x, y: "examples/s", log_y: true, lines }
+    Plot { title, x, show_x: short, y: "examples/s", log_y: true, lines }
 }
 
 /// Bars of the cases of some groups, of one value each.

@@ -6,6 +6,8 @@ use std::fmt::{self, Write};
 pub(super) struct Plot {
     pub(super) title: String,
     pub(super) x: &'static str,
+    /// How numbers along x are written.
+    pub(super) show_x: fn(f64) -> String,
     pub(super) y: &'static str,
     /// Whether y is logarithmic too.
     pub(super) log_y: bool,
@@ -74,16 +76,48 @@ impl Axis {
         self.from + part * (self.to - self.from)
     }
 
-    /// At most about ten round numbers.
+    /// At most about ten round numbers: from the lowest in equal steps, or in decades.
     fn ticks(&self) -> Vec<f64> {
         if !self.log {
             let step = round_step((self.high - self.low) / 6.0);
             return (0..).map(|i| self.low + step * f64::from(i)).take_while(|tick| *tick <= self.high).collect();
         }
+        let decades = self.low.log10().floor() as i32..=self.high.log10().floor() as i32;
+        let digits: &[f64] = if decades.clone().count() > 3 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+        let ticks = decades.flat_map(|power| digits.iter().map(move |digit| digit * 10_f64.powi(power)));
+        ticks.filter(|tick| (self.low..=self.high).contains(tick)).collect()
+    }
+
+    /// At most about ten powers of two.
+    fn powers_of_two(&self) -> Vec<f64> {
         let (first, last) = (self.low.log2().ceil() as i32, self.high.log2().floor() as i32);
         let step = ((last - first) / 9 + 1) as usize;
         (first..=last).step_by(step).map(|power| f64::from(power).exp2()).collect()
     }
+}
+
+/// Ascending places, moved so that each is a line of text from the next, and none below the lowest, if they find room.
+fn apart(mut places: Vec<f64>, lowest: f64) -> Vec<f64> {
+    const LINE: f64 = 14.0;
+    for i in 1..places.len() {
+        places[i] = places[i].max(places[i - 1] + LINE);
+    }
+    let mut room = lowest;
+    for place in places.iter_mut().rev() {
+        *place = place.min(room);
+        room = *place - LINE;
+    }
+    places
+}
+
+/// Bytes, in units of 1024.
+pub(super) fn binary(bytes: f64) -> String {
+    let (value, unit) = match bytes {
+        bytes if bytes >= 1_073_741_824.0 => (bytes / 1_073_741_824.0, "GiB"),
+        bytes if bytes >= 1_048_576.0 => (bytes / 1_048_576.0, "MiB"),
+        bytes => (bytes / 1024.0, "KiB"),
+    };
+    format!("{} {unit}", short(value))
 }
 
 /// The next of 1, 2 and 5 times a power of ten.
@@ -146,10 +180,15 @@ impl Plot {
     fn write(&self, svg: &mut String) -> fmt::Result {
         let Some((x, y)) = self.axes() else { return Ok(()) };
         svg.push_str(&begin(&self.title, HEIGHT));
-        for tick in x.ticks() {
+        for tick in x.powers_of_two() {
             let at = x.at(tick);
             writeln!(svg, "<line class=\"grid\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{}\" y2=\"{}\"/>", y.to, y.from)?;
-            writeln!(svg, "<text class=\"middle\" x=\"{at:.1}\" y=\"{}\">{}</text>", y.from + 16.0, short(tick))?;
+            writeln!(
+                svg,
+                "<text class=\"middle\" x=\"{at:.1}\" y=\"{}\">{}</text>",
+                y.from + 16.0,
+                (self.show_x)(tick)
+            )?;
         }
         for tick in y.ticks() {
             let at = y.at(tick);
@@ -174,7 +213,7 @@ impl Plot {
             for point in line.points.iter().filter(|_| line.kind != Kind::Limit) {
                 let (cx, cy, tip) = (x.at(point.0), y.at(point.1), escape(&line.name));
                 write!(svg, "<circle cx=\"{cx:.1}\" cy=\"{cy:.1}\" r=\"3\" fill=\"{colour}\">")?;
-                writeln!(svg, "<title>{tip}: {} at {}</title></circle>", short(point.1), short(point.0))?;
+                writeln!(svg, "<title>{tip}: {} at {}</title></circle>", short(point.1), (self.show_x)(point.0))?;
             }
             if let Some(last) = line.points.last() {
                 labels.push((y.at(last.1), colour, &line.name));
@@ -182,10 +221,8 @@ impl Plot {
         }
         // Names stand where the lines end, as far as they leave each other room.
         labels.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut free = TOP;
-        for (at, colour, name) in labels {
-            let at = at.max(free);
-            free = at + 14.0;
+        let places = apart(labels.iter().map(|(at, ..)| *at).collect(), HEIGHT - BOTTOM);
+        for (at, (_, colour, name)) in places.into_iter().zip(labels) {
             let x = x.to + 8.0;
             writeln!(svg, "<text x=\"{x}\" y=\"{:.1}\" fill=\"{colour}\">{}</text>", at + 4.0, escape(name))?;
         }
@@ -250,7 +287,7 @@ mod tests {
 
     fn plot(points: Vec<(f64, f64)>) -> Plot {
         let line = Line { name: "a < b".to_owned(), kind: Kind::Ours, points };
-        Plot { title: "t".to_owned(), x: "n", y: "GFLOP/s", log_y: false, lines: vec![line] }
+        Plot { title: "t".to_owned(), x: "n", show_x: short, y: "GFLOP/s", log_y: false, lines: vec![line] }
     }
 
     #[test]
@@ -265,8 +302,11 @@ mod tests {
     fn axes_have_round_ticks() {
         let axis = |low, high, log| Axis { low, high, log, from: 0.0, to: 100.0 }.ticks();
         assert_eq!(axis(0.0, 250.0, false), [0.0, 50.0, 100.0, 150.0, 200.0, 250.0]);
-        assert_eq!(axis(8.0, 64.0, true), [8.0, 16.0, 32.0, 64.0]);
-        assert_eq!(axis(1.0, 65536.0, true).len(), 9);
+        assert_eq!(axis(8.0, 64.0, true), [10.0, 20.0, 50.0]);
+        assert_eq!(axis(1.5, 65536.0, true), [10.0, 100.0, 1000.0, 10_000.0]);
+        let powers = |low, high| Axis { low, high, log: true, from: 0.0, to: 100.0 }.powers_of_two();
+        assert_eq!(powers(8.0, 64.0), [8.0, 16.0, 32.0, 64.0]);
+        assert_eq!(powers(1.0, 65536.0).len(), 9);
         let axis = Axis { low: 1.0, high: 16.0, log: true, from: 0.0, to: 100.0 };
         assert_eq!((axis.at(1.0), axis.at(4.0), axis.at(16.0)), (0.0, 50.0, 100.0));
     }
@@ -276,6 +316,13 @@ mod tests {
         let numbers = [0.0123, 0.25, 7.5, 64.0, 4096.0, 16_384.0, 347_000.0, 2_500_000.0];
         let expected = ["0.012", "0.25", "7.50", "64", "4096", "16.4k", "347k", "2.50M"];
         assert_eq!(numbers.map(short), expected);
+        assert_eq!([32_768.0, 2_621_440.0, 1_073_741_824.0].map(binary), ["32 KiB", "2.50 MiB", "1 GiB"]);
+    }
+
+    #[test]
+    fn names_leave_each_other_room() {
+        assert_eq!(apart(vec![10.0, 12.0, 90.0], 100.0), [10.0, 24.0, 90.0]);
+        assert_eq!(apart(vec![90.0, 99.0, 100.0], 100.0), [72.0, 86.0, 100.0]);
     }
 
     #[test]
