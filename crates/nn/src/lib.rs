@@ -22,7 +22,8 @@
 //!
 //! [`Model`] is what is computed and its parameters, [`Trainer`] changes them, and [`Model::evaluate`] judges them on other
 //! data. [`data::Dataset`] reads such data from files; [`Trainer::save`] and [`Trainer::resume`] keep a training in one,
-//! [`checkpoint`] the parameters alone. Everywhere, matrices are
+//! [`checkpoint`] the parameters alone. [`estimators`] wrap all of it in scikit-learn's calls, and [`metrics`] judge answers.
+//! Everywhere, matrices are
 //! slices of `f32`, row by row, with one row an example.
 //!
 //! The same seed gives the same weights bit for bit, on any number of threads and on every instruction set. Whatever a
@@ -36,11 +37,13 @@ mod check;
 pub mod checkpoint;
 pub mod data;
 mod error;
+pub mod estimators;
 pub mod file;
 pub mod gradcheck;
 mod inference;
 mod layers;
 mod losses;
+pub mod metrics;
 mod model;
 mod optim;
 mod params;

@@ -79,7 +79,7 @@ impl Default for TrainOptions {
 }
 
 impl TrainOptions {
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let invalid = |name, value: String, allowed| Err(Error::InvalidHyperParameter { name, value, allowed });
         self.optimizer.check()?;
         self.schedule.check()?;
