@@ -8,7 +8,7 @@ pub(crate) mod labels;
 mod scale;
 mod split;
 
-pub use csv::{CsvHeader, CsvOptions, MAX_LABEL};
+pub use csv::{Column, CsvHeader, CsvOptions, CsvTargets, MAX_LABEL, Missing};
 pub use examples::Examples;
 pub use folds::{Fold, KFold};
 pub use labels::Labels;

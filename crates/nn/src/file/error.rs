@@ -143,6 +143,15 @@ pub enum Problem {
         /// How many columns there are.
         columns: usize,
     },
+    /// A column that is not in the header, or without a header to look in.
+    #[error("no column is called {0:?}")]
+    NoColumn(String),
+    /// A feature that no row has, so that it has no mean.
+    #[error("feature {column} is missing in every row")]
+    EmptyColumn {
+        /// The feature, counted from 1.
+        column: usize,
+    },
     /// A field that is not a number.
     #[error("{0:?} is not a number")]
     NotANumber(String),
