@@ -5,6 +5,9 @@ mod examples;
 mod folds;
 mod idx;
 pub(crate) mod labels;
+mod libsvm;
+mod npy;
+mod npz;
 mod scale;
 mod split;
 
@@ -12,6 +15,7 @@ pub use csv::{Column, CsvHeader, CsvOptions, CsvTargets, MAX_LABEL, Missing};
 pub use examples::Examples;
 pub use folds::{Fold, KFold};
 pub use labels::Labels;
+pub use libsvm::LibsvmOptions;
 pub use scale::Scaler;
 
 use crate::check;
