@@ -8,9 +8,11 @@
 //! | dX | dX = dY Wᵀ | batch, in, out | NT |
 //! | dW | dW = Xᵀ dY | in, out, batch | TN |
 
+mod nets;
 mod products;
 
 use kernels::{Activation, Function};
+pub use nets::{Net, Pass};
 use std::fmt;
 
 /// One thing to measure.
@@ -49,11 +51,13 @@ pub enum Group {
     Loss,
     /// Functions and updates of more than a cache holds.
     Memory,
+    /// Training of whole nets, and predictions.
+    Train,
 }
 
 impl Group {
     /// Every group, in the order of a report.
-    pub const ALL: [Group; 10] = [
+    pub const ALL: [Group; 11] = [
         Group::Square,
         Group::Layer,
         Group::Thin,
@@ -64,11 +68,12 @@ impl Group {
         Group::Math,
         Group::Loss,
         Group::Memory,
+        Group::Train,
     ];
 
     /// Whether its cases are matrix products.
     pub fn is_gemm(self) -> bool {
-        !matches!(self, Group::Math | Group::Loss | Group::Memory)
+        !matches!(self, Group::Math | Group::Loss | Group::Memory | Group::Train)
     }
 }
 
@@ -85,6 +90,7 @@ impl fmt::Display for Group {
             Group::Math => "math f32",
             Group::Loss => "loss and gradient f32",
             Group::Memory => "out of cache f32, 64 MiB a slice, against a copy of as many bytes",
+            Group::Train => "nets f32 (inputs-hidden-outputs)",
         })
     }
 }
@@ -102,6 +108,8 @@ pub enum Task {
     Loss(Loss),
     /// What has little to compute for each byte.
     Memory(Memory),
+    /// An epoch of a net.
+    Net(Net),
 }
 
 /// The product C (m x n) = A (m x k) B (k x n), C row-major.
@@ -282,13 +290,14 @@ pub const MEMORY_LEN: usize = 1 << 24;
 pub const MAP_LEN: usize = 4096;
 
 impl Task {
-    /// Elements that the time is divided by in a report, or `None` for a product.
+    /// Elements, of a net examples, that the time is divided by in a report, or `None` for a product.
     pub fn elements(&self) -> Option<usize> {
         match self {
             Task::Gemm(_) | Task::Variant(_) => None,
             Task::Map(_) => Some(MAP_LEN),
             Task::Loss(loss) => Some(loss.rows * loss.cols),
             Task::Memory(memory) => Some(memory.len),
+            Task::Net(net) => Some(net.examples),
         }
     }
 }
@@ -321,6 +330,7 @@ pub fn all() -> Vec<Case> {
         cases.push(Case { name, group: Group::Loss, quick: true, task: Task::Loss(Loss { kind, rows, cols }) });
     }
     memory(&mut cases);
+    nets::push(&mut cases);
     cases
 }
 

@@ -1,9 +1,10 @@
 //! Who computes: ours, the plain loops, and other libraries.
 
-use crate::cases::{Gemm, Loss, LossKind, Precision};
+use crate::cases::{Gemm, Loss, LossKind, Precision, Task};
 use crate::naive;
 use crate::peers::{self, Peers};
 use crate::problem::{Operand, Real};
+use crate::training::{self, Training};
 use kernels::{ClassTargets, Function, GemmOptions, KernelSet, LossOptions, MatMut, MatRef, Threads};
 
 /// Under what conditions engines run.
@@ -14,7 +15,7 @@ pub struct Setup {
     /// How many threads an engine may use. Above 1, only the engines that can are there, and trials must run inside
     /// a pool of as many threads.
     pub threads: usize,
-    /// Of the engines for products, only the one of this name.
+    /// Of the engines for products and nets, only the one of this name.
     pub only: Option<&'static str>,
 }
 
@@ -38,6 +39,8 @@ pub enum Role {
     Sum,
     /// Plain loops.
     Naive,
+    /// What a good programmer writes on another library's product.
+    ByHand,
     /// Another library, in Rust.
     Peer,
     /// Another library, not in Rust.
@@ -123,11 +126,15 @@ pub fn gemm<T: Real>(shape: Gemm, setup: Setup) -> Vec<GemmEngine<T>> {
     engines
 }
 
-/// The names and roles of the engines for a product.
-pub fn of_product(shape: Gemm, setup: Setup) -> Vec<(&'static str, Role)> {
-    match shape.precision {
-        Precision::F32 => ids(&gemm::<f32>(shape, setup)),
-        Precision::F64 => ids(&gemm::<f64>(shape, setup)),
+/// The names and roles of the engines for a task that more than one thread can share: a product or a net.
+pub fn with_threads(task: Task, setup: Setup) -> Option<Vec<(&'static str, Role)>> {
+    match task {
+        Task::Gemm(shape) => Some(match shape.precision {
+            Precision::F32 => ids(&gemm::<f32>(shape, setup)),
+            Precision::F64 => ids(&gemm::<f64>(shape, setup)),
+        }),
+        Task::Net(net) => Some(ids(&training::engines(&Training::new(net), setup))),
+        Task::Variant(_) | Task::Map(_) | Task::Loss(_) | Task::Memory(_) => None,
     }
 }
 

@@ -14,6 +14,7 @@ pub mod peak;
 mod peers;
 pub mod problem;
 pub mod stats;
+pub mod training;
 pub mod trial;
 
 pub use cases::{Case, Group, Task};

@@ -4,7 +4,7 @@ use crate::check::Wrong;
 use crate::engines::Role;
 use crate::stats::Summary;
 use crate::trial::Trial;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ pub fn measure(trial: &mut dyn Trial, plan: Plan) -> Vec<Outcome> {
             if let Ok(contender) = &mut contenders[(round + turn) % count]
                 && contender.samples.len() < contender.turns
             {
-                let elapsed = time(trial, contender.engine, contender.calls);
+                let elapsed = trial.time(contender.engine, contender.calls);
                 contender.samples.push(elapsed.as_nanos() as f64 / f64::from(contender.calls));
             }
         }
@@ -72,28 +72,20 @@ pub fn measure(trial: &mut dyn Trial, plan: Plan) -> Vec<Outcome> {
 /// Judges the answer of the first call, then finds how many calls and turns there are to be.
 fn enlist(trial: &mut dyn Trial, engine: usize, role: Role, plan: Plan) -> Result<Contender, Wrong> {
     trial.spoil();
-    let first = time(trial, engine, 1);
+    let first = trial.time(engine, 1);
     trial.check()?;
     let budget = if role == Role::Naive { Plan::NAIVE_BUDGET } else { plan.budget };
     if first > budget {
         return Ok(Contender { engine, calls: 1, turns: 1, samples: vec![first.as_nanos() as f64] });
     }
-    let (mut calls, mut elapsed) = (1, time(trial, engine, 1));
+    let (mut calls, mut elapsed) = (1, trial.time(engine, 1));
     while elapsed < plan.sample {
         let missing = plan.sample.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
         calls = (f64::from(calls) * missing.clamp(1.2, 16.0)).ceil() as u32;
-        elapsed = time(trial, engine, calls);
+        elapsed = trial.time(engine, calls);
     }
     let affordable = (budget.as_secs_f64() / elapsed.as_secs_f64()) as usize;
     Ok(Contender { engine, calls, turns: affordable.clamp(1, plan.rounds), samples: Vec::new() })
-}
-
-fn time(trial: &mut dyn Trial, engine: usize, calls: u32) -> Duration {
-    let start = Instant::now();
-    for _ in 0..calls {
-        trial.run(engine);
-    }
-    start.elapsed()
 }
 
 #[cfg(test)]

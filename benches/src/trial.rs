@@ -5,11 +5,13 @@ mod gemv;
 mod loss;
 mod map;
 mod memory;
+mod train;
 mod variant;
 
 use crate::cases::{Case, Group, Precision, Task};
 use crate::check::Wrong;
 use crate::engines::{Role, Setup, ids};
+use std::time::{Duration, Instant};
 
 /// A case, ready to run. Every engine writes the same memory, so that none has the better place.
 pub trait Trial {
@@ -18,6 +20,15 @@ pub trait Trial {
 
     /// Runs an engine once.
     fn run(&mut self, engine: usize);
+
+    /// The time that an engine takes to run so often.
+    fn time(&mut self, engine: usize, calls: u32) -> Duration {
+        let start = Instant::now();
+        for _ in 0..calls {
+            self.run(engine);
+        }
+        start.elapsed()
+    }
 
     /// Puts NaN where the answer goes.
     fn spoil(&mut self);
@@ -42,6 +53,7 @@ impl Case {
             Task::Map(function) => Box::new(map::MapTrial::new(function, setup)),
             Task::Loss(loss) => Box::new(loss::LossTrial::new(loss, setup)),
             Task::Memory(task) => Box::new(memory::MemoryTrial::new(task, setup)),
+            Task::Net(net) => Box::new(train::TrainTrial::new(net, setup)),
         }
     }
 }
@@ -61,6 +73,10 @@ mod tests {
             if let Task::Memory(memory) = &mut case.task {
                 memory.len = 2 * cases::MAP_LEN;
                 case.quick = true;
+            }
+            if let Task::Net(net) = &mut case.task {
+                net.batch = net.batch.min(4);
+                net.examples = 4 * net.batch;
             }
             case
         };

@@ -8,10 +8,10 @@ mod summary;
 
 use crate::flags::{Bench, Kind};
 use crate::rebuild;
-use benches::cases::{self, Case, Task};
+use benches::cases::{self, Case};
 use benches::measure::{Plan, measure};
 use benches::peak::Peak;
-use benches::{Group, Role, Setup};
+use benches::{Group, Role, Setup, engines, training};
 use indicatif::{ProgressBar, ProgressStyle};
 use kernels::{KernelSet, ThreadPool};
 use machine::Machine;
@@ -53,6 +53,7 @@ fn selected(flags: &Bench) -> Result<Vec<Case>, String> {
                 Kind::Gemm => case.group.is_gemm(),
                 Kind::Math => matches!(case.group, Group::Math | Group::Memory),
                 Kind::Losses => case.group == Group::Loss,
+                Kind::Train => case.group == Group::Train,
                 Kind::All => true,
             }
             && flags.filter.as_ref().is_none_or(|text| case.name.contains(text.as_str()))
@@ -74,7 +75,10 @@ fn plan(flags: &Bench) -> Plan {
 
 fn measure_all(cases: Vec<Case>, setup: Setup, flags: &Bench) -> Result<Report, String> {
     // First, as it loads libraries, whose threads then wait awake for a while.
-    let peers = if cases.iter().any(|case| case.group.is_gemm()) { benches::versions() } else { Vec::new() };
+    let mut peers = if cases.iter().any(|case| case.group.is_gemm()) { benches::versions() } else { Vec::new() };
+    if cases.iter().any(|case| case.group == Group::Train) {
+        peers.extend(training::versions(setup));
+    }
     // Not drawn where stderr is not a terminal.
     let progress = ProgressBar::new(cases.len() as u64);
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {eta} left  {msg}");
@@ -85,9 +89,10 @@ fn measure_all(cases: Vec<Case>, setup: Setup, flags: &Bench) -> Result<Report, 
         .into_iter()
         .map(|case| {
             progress.set_message(case.name.clone());
-            let outcomes = match case.task {
-                Task::Gemm(shape) if setup.threads > 1 => processes::measure_product(&case, shape, flags, setup)?,
-                _ => measure(&mut *case.trial(setup), plan(flags)),
+            let apart = (setup.threads > 1).then(|| engines::with_threads(case.task, setup)).flatten();
+            let outcomes = match apart {
+                Some(engines) => processes::measure_apart(&case, engines, flags)?,
+                None => measure(&mut *case.trial(setup), plan(flags)),
             };
             progress.inc(1);
             Ok(Row { case, outcomes })
@@ -120,7 +125,7 @@ mod tests {
     fn flags_narrow_the_list() {
         let names = |line: &str| selected(&flags(line)).unwrap().len();
         assert_eq!(names("xtask bench"), cases::all().len());
-        let kinds = ["gemm", "math", "losses"].map(|kind| names(&format!("xtask bench {kind}")));
+        let kinds = ["gemm", "math", "losses", "train"].map(|kind| names(&format!("xtask bench {kind}")));
         assert_eq!(kinds.iter().sum::<usize>(), cases::all().len());
         assert!(names("xtask bench --quick") < cases::all().len());
         assert_eq!(names("xtask bench gemm --filter 256x1024x1024"), 4);

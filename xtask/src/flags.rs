@@ -128,6 +128,8 @@ pub(crate) enum Kind {
     Math,
     /// Losses with their gradients
     Losses,
+    /// Training of whole nets
+    Train,
     /// Everything
     #[default]
     All,

@@ -48,6 +48,7 @@ pub(crate) fn run(wanted: fn(Group) -> bool) {
 fn flops(task: Task) -> usize {
     match task {
         Task::Gemm(gemm) | Task::Variant(Variant { gemm, .. }) => gemm.flops(),
+        Task::Net(net) => net.flops(),
         Task::Map(_) | Task::Loss(_) | Task::Memory(_) => 0,
     }
 }

@@ -33,6 +33,7 @@ pub use adam::Adam;
 pub use logistic::{Descent, Examples, LogisticModel, LogisticSums};
 pub use norm::{Axis, Moments, Norm};
 pub use options::{ClassTargets, LossOptions, Reduction};
+pub use rank_one::RankOne;
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 

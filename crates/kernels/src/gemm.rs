@@ -25,6 +25,7 @@ mod threads;
 mod view;
 
 pub use blas::{dgemm, sgemm};
+pub(crate) use blocking::k_block;
 pub(crate) use element::Arithmetic;
 pub use element::Element;
 pub(crate) use loops::serial;

@@ -2,7 +2,7 @@
 
 use crate::activation::{self, Activation};
 use crate::fused::{self, Axis, Descent, Examples, LogisticModel, LogisticSums, Moments, Norm};
-use crate::fused::{ClassTargets, Elements, Logits, Weighting};
+use crate::fused::{ClassTargets, Elements, Logits, RankOne, Weighting};
 use crate::gemm::{self, MatRef};
 use crate::isa::Isa;
 use crate::math::{self, Function, Unary};
@@ -46,7 +46,8 @@ pub struct KernelSet {
     pub(crate) bce: fn(Elements<'_>, &fused::bce::Targets<'_>, &mut Weighting<'_>) -> f64,
     pub(crate) cross_entropy: fn(Logits<'_>, ClassTargets<'_>, f32, &mut Weighting<'_>) -> f64,
     pub(crate) logistic_descent: fn(&Examples<'_>, Descent, LogisticModel<'_>, &mut LogisticSums) -> usize,
-    pub(crate) rank_one_descent: fn(f32, &[f32], &[f32], f32, &mut [f32]),
+    pub(crate) rank_one_descent: fn(RankOne<'_>, &mut [f32]),
+    pub(crate) rank_one_descent_then_product: fn(RankOne<'_>, &mut [f32], &[f32], &mut [f32]),
     pub(crate) moments: fn(Axis, usize, &[f32], f32, Moments<'_>),
     pub(crate) normalise: fn(&Norm<'_>, &[f32], &mut [f32]),
     pub(crate) normalise_backward_params: NormBackwardParams,
@@ -95,7 +96,9 @@ entries! {
         = fused::cross_entropy::cross_entropy;
     logistic_descent(examples: &Examples<'_>, descent: Descent, model: LogisticModel<'_>, sums: &mut LogisticSums) -> usize
         = fused::logistic::logistic_descent;
-    rank_one_descent(rate: f32, x: &[f32], d: &[f32], keep: f32, w: &mut [f32]) = fused::rank_one::rank_one_descent;
+    rank_one_descent(step: RankOne<'_>, w: &mut [f32]) = fused::rank_one::rank_one_descent;
+    rank_one_descent_then_product(step: RankOne<'_>, w: &mut [f32], next: &[f32], product: &mut [f32])
+        = fused::rank_one::rank_one_descent_then_product;
     moments(axis: Axis, cols: usize, x: &[f32], eps: f32, moments: Moments<'_>) = fused::norm::moments;
     normalise(norm: &Norm<'_>, x: &[f32], y: &mut [f32]) = fused::norm::normalise;
     normalise_backward_params(norm: &Norm<'_>, x: &[f32], d_y: &[f32], d_weight: &mut [f32], d_bias: &mut [f32])
@@ -194,6 +197,7 @@ const fn table<S: Simd>() -> KernelSet {
         updates: updates::table::<S>(),
         logistic_descent: logistic_descent::<S>,
         rank_one_descent: rank_one_descent::<S>,
+        rank_one_descent_then_product: rank_one_descent_then_product::<S>,
         moments: moments::<S>,
         normalise: normalise::<S>,
         normalise_backward_params: normalise_backward_params::<S>,

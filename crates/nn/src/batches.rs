@@ -17,6 +17,16 @@ pub(crate) struct Batches<'a> {
     gathered: Option<Gathered>,
 }
 
+/// What one update is computed from.
+#[derive(Clone, Copy)]
+pub(crate) struct Batch<'a> {
+    /// `[rows][inputs]`
+    pub(crate) x: &'a [f32],
+    pub(crate) targets: WeightedTargets<'a>,
+    /// The x of the update that follows, where both are of one row.
+    pub(crate) next: Option<&'a [f32]>,
+}
+
 /// Which rows make an epoch.
 pub(crate) struct Order {
     /// The numbers of the rows, where not all of them are used.
@@ -112,11 +122,19 @@ impl<'a> Batches<'a> {
     }
 
     /// Batch number `batch` of the epoch, counted from 0.
-    pub(crate) fn get(&mut self, batch: usize) -> (&[f32], WeightedTargets<'_>) {
+    pub(crate) fn get(&mut self, batch: usize) -> Batch<'_> {
         let from = batch * self.batch_rows;
         let to = self.rows.min(from + self.batch_rows);
         match &mut self.gathered {
-            None => (&self.x[from * self.inputs..to * self.inputs], self.targets.rows(from, to, self.outputs)),
+            None => {
+                let x = &self.x[from * self.inputs..to * self.inputs];
+                Batch { x, targets: self.targets.rows(from, to, self.outputs), next: None }
+            }
+            Some(Gathered { order, .. }) if self.batch_rows == 1 => {
+                let row = |place: usize| &self.x[order[place] * self.inputs..][..self.inputs];
+                let targets = self.targets.rows(order[from], order[from] + 1, self.outputs);
+                Batch { x: row(from), targets, next: (to < self.rows).then(|| row(to)) }
+            }
             Some(Gathered { order, x, targets, weights, .. }) => {
                 let order = &order[from..to];
                 let x = gather(self.x, order, self.inputs, x.as_mut_slice());
@@ -130,17 +148,15 @@ impl<'a> Batches<'a> {
                     _ => unreachable!("the gathered targets are of the kind of the targets"),
                 };
                 let weights = self.targets.weights.map(|all| gather(all, order, 1, weights));
-                (x, WeightedTargets { targets, weights })
+                Batch { x, targets: WeightedTargets { targets, weights }, next: None }
             }
         }
     }
 }
 
 /// Copies the rows `order`, of `cols` elements each, to the start of `to` and returns them.
-fn gather<'a, T: Copy>(from: &[T], order: &[usize], cols: usize, to: &'a mut [T]) -> &'a [T] {
+fn gather<'a, T: Copy + Send + Sync>(from: &[T], order: &[usize], cols: usize, to: &'a mut [T]) -> &'a [T] {
     let to = &mut to[..order.len() * cols];
-    for (row, out) in order.iter().zip(to.chunks_exact_mut(cols)) {
-        out.copy_from_slice(&from[row * cols..][..cols]);
-    }
+    kernels::gather_rows(cols, from, order, to);
     to
 }

@@ -3,6 +3,7 @@
 mod forward;
 mod loss;
 
+use crate::batches::Batch;
 use crate::error::Result;
 use crate::losses::{CheckedTargets, WeightedTargets};
 use crate::model::Model;
@@ -67,7 +68,7 @@ pub fn check_gradients<'t>(
     let step = Step { seed: 0, number: 0, update: Update::Store };
     let mut plan = Plan::new(model, rows, step.update)?;
     // Batch norms shall not remember the batch.
-    plan.step(&mut model.clone(), x, targets, step)?;
+    plan.step(&mut model.clone(), Batch { x, targets, next: None }, step)?;
 
     let mut arena: Vec<f64> = model.arena().iter().map(|&p| f64::from(p)).collect();
     let (cost, _) = cost(model, step, &arena, x, targets);

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use kernels::fused::RankOne;
 use kernels::{Activation, Axis, Kept, KernelSet, MatMut, MatRef};
 
+use crate::batches::Batch;
 use crate::check;
 use crate::error::{Error, Result};
 use crate::layers::activation::activation_backward;
@@ -53,6 +55,14 @@ pub(crate) struct Plan {
     gradients: Buffer,
     d_bias: Buffer,
     classes: Vec<u32>,
+    ahead: Ahead,
+}
+
+/// The product of the next row with the weight of the first stage, which its update has computed in the same pass.
+struct Ahead {
+    /// Empty where there is no such weight.
+    product: Buffer,
+    is_there: bool,
 }
 
 /// What a stage keeps from forward to backward.
@@ -80,7 +90,14 @@ impl Plan {
         let mut classes = Vec::new();
         classes.try_reserve_exact(rows).map_err(|_| Error::OutOfMemory { what: "the classes", rows, cols: 1 })?;
         classes.resize(rows, 0);
+        let ahead = match stages.first() {
+            // The product with a single column is a dot product, which has another order.
+            Some(Stage { op: Op::Linear { .. }, outputs, .. }) if *outputs > 1 => *outputs,
+            _ => 0,
+        };
+        let product = Buffer::zeros("a row of products", 1, ahead)?;
         Ok(Plan {
+            ahead: Ahead { product, is_there: false },
             stages: stages.iter().map(|stage| StageMemory::new(stage, rows)).collect::<Result<_>>()?,
             d_z: d_z()?,
             d_z_before: d_z()?,
@@ -95,22 +112,21 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::BatchTooSmall`] for one row and a model with batch norm.
-    pub(crate) fn step(
-        &mut self,
-        model: &mut Model,
-        x: &[f32],
-        targets: WeightedTargets<'_>,
-        step: Step,
-    ) -> Result<BatchLoss> {
-        let rows = x.len() / model.inputs();
+    pub(crate) fn step(&mut self, model: &mut Model, batch: Batch<'_>, step: Step) -> Result<BatchLoss> {
+        let rows = batch.x.len() / model.inputs();
         model.check_batch(rows)?;
-        self.forward(model, x, step);
-        let loss = self.loss(model, rows, targets);
+        self.forward(model, batch.x, step);
+        let loss = self.loss(model, rows, batch.targets);
         if loss.mean.is_finite() {
-            self.backward(model, x, step.update);
+            self.backward(model, batch, step.update);
             self.track(model, rows);
         }
         Ok(loss)
+    }
+
+    /// The next step may be on any rows and any weights: what the last one did for its successor does not count.
+    pub(crate) fn forget_next(&mut self) {
+        self.ahead.is_there = false;
     }
 
     fn forward(&mut self, model: &Model, x: &[f32], step: Step) {
@@ -119,7 +135,8 @@ impl Plan {
             let (before, rest) = self.stages.split_at_mut(number);
             let stage = &model.stages.list[number];
             let input = before.last().map_or(x, |before| &before.output.as_slice()[..rows * stage.inputs]);
-            rest[0].forward(model, stage, input, step);
+            let product = std::mem::take(&mut self.ahead.is_there).then(|| self.ahead.product.as_slice());
+            rest[0].forward(model, stage, input, product, step);
         }
     }
 
@@ -135,7 +152,7 @@ impl Plan {
         loss
     }
 
-    fn backward(&mut self, model: &mut Model, x: &[f32], update: Update) {
+    fn backward(&mut self, model: &mut Model, Batch { x, next, .. }: Batch<'_>, update: Update) {
         let (rows, kernels) = (x.len() / model.inputs(), model.kernels);
         let (params, gradients) = (model.arena.as_mut_slice(), self.gradients.as_mut_slice());
         let sink_update = if gradients.is_empty() { update } else { Update::Store };
@@ -161,7 +178,9 @@ impl Plan {
                         let d_x = MatMut::from_row_major(d_x, rows, stage.inputs);
                         linear_backward_input(kernels, weight, d_z_rows, before.activation, kept, d_x);
                     }
-                    sink.weight(weight, rows, input, d_z);
+                    let product = self.ahead.product.as_mut_slice();
+                    let next = next.filter(|_| number == 0 && !product.is_empty()).map(|next| (next, product));
+                    self.ahead.is_there = sink.weight(weight, rows, input, d_z, next);
                     if let Some(bias) = bias {
                         let d_bias = &mut self.d_bias.as_mut_slice()[..stage.outputs];
                         kernels.column_sums(stage.outputs, d_z, d_bias);
@@ -245,7 +264,8 @@ impl StageMemory {
         Ok(StageMemory { output: zeros("the activations")?, logits, extra })
     }
 
-    fn forward(&mut self, model: &Model, stage: &Stage, x: &[f32], step: Step) {
+    /// Computes the outputs for `x`; `product` is `x W`, where that is known.
+    fn forward(&mut self, model: &Model, stage: &Stage, x: &[f32], product: Option<&[f32]>, step: Step) {
         let (kernels, arena) = (model.kernels, model.arena.as_slice());
         let rows = x.len() / stage.inputs;
         let len = rows * stage.outputs;
@@ -254,20 +274,27 @@ impl StageMemory {
             Some(logits) => (&mut logits.as_mut_slice()[..len], Activation::Identity),
             None => (&mut *output, stage.activation),
         };
-        match (&stage.op, &mut self.extra) {
-            (Op::Linear { weight, bias }, _) => {
+        match (&stage.op, &mut self.extra, product) {
+            (Op::Linear { bias, .. }, _, Some(product)) => {
+                z.copy_from_slice(product);
+                if let Some(bias) = bias {
+                    z.iter_mut().zip(&arena[bias.clone()]).for_each(|(z, b)| *z += b);
+                }
+                kernels.activate_in_place(fused, z);
+            }
+            (Op::Linear { weight, bias }, ..) => {
                 let weight = MatRef::from_row_major(&arena[weight.clone()], stage.inputs, stage.outputs);
                 let bias = bias.clone().map(|bias| &arena[bias]);
                 let x = MatRef::from_row_major(x, rows, stage.inputs);
                 linear_forward(kernels, weight, bias, fused, x, MatMut::from_row_major(z, rows, stage.outputs));
             }
-            (Op::Dropout(dropout), Extra::Mask(mask)) => {
+            (Op::Dropout(dropout), Extra::Mask(mask), _) => {
                 let mask = &mut mask.as_mut_slice()[..len];
                 draw_mask(step.seed, step.number, stage.layer, *dropout, mask);
                 dropout_forward(x, mask, z);
             }
-            (Op::BatchNorm { norm: BatchNorm { eps, .. }, affine, .. }, Extra::Norm(state))
-            | (Op::LayerNorm { norm: LayerNorm { eps, .. }, affine }, Extra::Norm(state)) => {
+            (Op::BatchNorm { norm: BatchNorm { eps, .. }, affine, .. }, Extra::Norm(state), _)
+            | (Op::LayerNorm { norm: LayerNorm { eps, .. }, affine }, Extra::Norm(state), _) => {
                 let affine = affine.as_ref().map(|affine| affine.of(arena));
                 state.forward(kernels, *eps, affine, x, z);
             }
@@ -295,8 +322,16 @@ struct Sink<'a> {
 }
 
 impl Sink<'_> {
-    /// `xᵀ d_z` is the gradient of the weight at `place`, for `rows` rows of x and d_z.
-    fn weight(&mut self, place: &Range<usize>, rows: usize, x: &[f32], d_z: &[f32]) {
+    /// `xᵀ d_z` is the gradient of the weight at `place`, for `rows` rows of x and d_z. Returns whether in passing it has
+    /// computed the product of a next row with the weight.
+    fn weight(
+        &mut self,
+        place: &Range<usize>,
+        rows: usize,
+        x: &[f32],
+        d_z: &[f32],
+        next: Option<(&[f32], &mut [f32])>,
+    ) -> bool {
         let (alpha, beta, arena) = match self.update {
             Update::Store => (1.0, 0.0, &mut *self.gradients),
             Update::Descend { learning_rate, weight_decay } => {
@@ -306,11 +341,18 @@ impl Sink<'_> {
         let d_weight = &mut arena[place.clone()];
         let (inputs, outputs) = (x.len() / rows, d_z.len() / rows);
         if rows == 1 && beta != 0.0 {
-            return self.kernels.rank_one_descent(-alpha, x, d_z, beta, d_weight);
+            let step = RankOne { x, d: d_z, rate: -alpha, keep: beta };
+            let next_is_there = next.is_some();
+            match next {
+                Some((next, product)) => self.kernels.rank_one_descent_then_product(step, d_weight, next, product),
+                None => self.kernels.rank_one_descent(step, d_weight),
+            }
+            return next_is_there;
         }
         let (x, d_z) = (MatRef::from_row_major(x, rows, inputs), MatRef::from_row_major(d_z, rows, outputs));
         let d_weight = MatMut::from_row_major(d_weight, inputs, outputs);
         linear_backward_weight(self.kernels, alpha, x, d_z, beta, d_weight);
+        false
     }
 
     /// `gradient` is the gradient of the parameter at `place`.

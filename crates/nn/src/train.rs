@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use kernels::ThreadPool;
 
-use crate::batches::{Batches, Order};
+use crate::batches::{Batch, Batches, Order};
 use crate::checkpoint;
 use crate::data::Examples;
 use crate::error::{Error, Result};
@@ -248,7 +248,8 @@ impl Trainer {
         let targets = CheckedTargets::new(&self.model.objective, targets, rows)?;
         let mut plan = self.take_plan(rows)?;
         let place = Place { epoch: 0, batch: usize::try_from(self.course.position.step + 1).unwrap_or(usize::MAX) };
-        let loss = self.update(&mut plan.0, PlateauState::default(), x, targets.rows(0, rows, outputs), place);
+        let batch = Batch { x, targets: targets.rows(0, rows, outputs), next: None };
+        let loss = self.update(&mut plan.0, PlateauState::default(), batch, place);
         self.plan = Some(plan);
         Ok(loss?.mean)
     }
@@ -256,7 +257,10 @@ impl Trainer {
     /// The memory of steps of up to `rows` rows.
     fn take_plan(&mut self, rows: usize) -> Result<(Plan, usize)> {
         match self.plan.take() {
-            Some(plan) if plan.1 >= rows => Ok(plan),
+            Some(mut plan) if plan.1 >= rows => {
+                plan.0.forget_next();
+                Ok(plan)
+            }
             _ => Ok((Plan::new(&self.model, rows, self.kind_of_update(&self.options.optimizer))?, rows)),
         }
     }

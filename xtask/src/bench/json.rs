@@ -39,6 +39,12 @@ fn case(Row { case, outcomes }: &Row) -> Value {
             value["elements"] = memory.len.into();
             value["bytes"] = memory.bytes().into();
         }
+        Task::Net(net) => {
+            value["examples"] = net.examples.into();
+            value["batch"] = net.batch.into();
+            value["parameters"] = net.parameters().into();
+            value["flops"] = net.flops().into();
+        }
     }
     value
 }

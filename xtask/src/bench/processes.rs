@@ -6,11 +6,11 @@
 
 use super::kernel_set;
 use crate::flags::Bench;
-use benches::cases::{self, Case, Gemm};
+use benches::cases::{self, Case};
 use benches::check::Wrong;
 use benches::measure::{Outcome, Plan, measure};
 use benches::stats::Summary;
-use benches::{Role, Setup, engines};
+use benches::{Role, Setup};
 use kernels::ThreadPool;
 use serde_json::{Value, json};
 use std::error::Error;
@@ -29,9 +29,12 @@ fn plan(flags: &Bench) -> Plan {
     Plan { rounds: plan.rounds.div_ceil(passes as usize), budget: plan.budget / passes, ..plan }
 }
 
-/// Measures all engines on a product, each turn in a process.
-pub(super) fn measure_product(case: &Case, shape: Gemm, flags: &Bench, setup: Setup) -> Result<Vec<Outcome>, String> {
-    let engines = engines::of_product(shape, setup);
+/// Measures engines on a case, each turn in a process.
+pub(super) fn measure_apart(
+    case: &Case,
+    engines: Vec<(&'static str, Role)>,
+    flags: &Bench,
+) -> Result<Vec<Outcome>, String> {
     let mut found: Vec<Vec<Found>> = vec![Vec::new(); engines.len()];
     for pass in 0..passes(flags) as usize {
         // Another one first each time: who follows whom makes a difference.

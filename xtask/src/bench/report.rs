@@ -60,8 +60,21 @@ impl Row {
     fn product(&self) -> Option<Gemm> {
         match self.case.task {
             Task::Gemm(gemm) | Task::Variant(Variant { gemm, .. }) => Some(gemm),
-            Task::Map(_) | Task::Loss(_) | Task::Memory(_) => None,
+            Task::Map(_) | Task::Loss(_) | Task::Memory(_) | Task::Net(_) => None,
         }
+    }
+
+    fn flops(&self) -> Option<usize> {
+        match self.case.task {
+            Task::Net(net) => Some(net.flops()),
+            _ => Some(self.product()?.flops()),
+        }
+    }
+
+    /// Microseconds a step of ours, of all its examples.
+    fn step(&self) -> Option<f64> {
+        let Task::Net(net) = self.case.task else { return None };
+        Some(self.of(Role::Ours)?.median / 1e3 / (net.examples / net.batch) as f64)
     }
 
     /// GB/s of ours.
@@ -72,7 +85,7 @@ impl Row {
 
     /// GFLOP/s of ours.
     fn rate(&self) -> Option<f64> {
-        Some(self.product()?.flops() as f64 / self.of(Role::Ours)?.median)
+        Some(self.flops()? as f64 / self.of(Role::Ours)?.median)
     }
 
     fn spread(&self) -> f64 {
@@ -88,9 +101,9 @@ impl Report {
 
     /// The part of the peak of as many cores as there are threads that ours reaches.
     pub(crate) fn share_of_peak(&self, row: &Row) -> Option<f64> {
-        let peak = match row.product()?.precision {
-            Precision::F32 => self.peak().f32,
-            Precision::F64 => self.peak().f64,
+        let peak = match row.product() {
+            Some(Gemm { precision: Precision::F64, .. }) => self.peak().f64,
+            _ => self.peak().f32,
         };
         Some(row.rate()? / (peak * self.threads as f64))
     }
@@ -148,12 +161,18 @@ impl Report {
         let cells = |row: &&Row| {
             let unit = row.case.task.elements().map_or(1e3, |elements| elements as f64);
             let mut cells = vec![row.case.name.clone()];
-            cells.extend(engines.iter().map(|name| time(row, name, unit)));
+            cells.extend(
+                engines.iter().map(|name| if group == Group::Train { speed(row, name) } else { time(row, name, unit) }),
+            );
             cells.push(optional(row.of(Role::Ours), spread));
             cells.extend(columns.iter().map(|(_, cell)| cell(self, row)));
             cells
         };
-        let unit = if group.is_gemm() { "µs a call" } else { "ns an element" };
+        let unit = match group {
+            Group::Train => "examples/s",
+            _ if group.is_gemm() => "µs a call",
+            _ => "ns an element",
+        };
         Table {
             title: format!("{group}: {unit}, median"),
             headings: headings.into_iter().map(str::to_owned).collect(),
@@ -219,8 +238,13 @@ type Column = (&'static str, fn(&Report, &Row) -> String);
 /// What is worked out from the times, as far as there are engines to compare with.
 fn columns(group: Group, any: &dyn Fn(Role) -> bool) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
+    if group == Group::Train {
+        columns.push(("µs a step", |_, row| optional(row.step(), significant)));
+    }
     if group.is_gemm() {
         columns.push(("GFLOP/s", |_, row| optional(row.rate(), |rate| format!("{rate:.1}"))));
+    }
+    if group.is_gemm() || group == Group::Train {
         columns.push(("% peak", |report, row| {
             optional(report.share_of_peak(row), |share| format!("{:.0}", 100.0 * share))
         }));
@@ -237,6 +261,7 @@ fn columns(group: Group, any: &dyn Fn(Role) -> bool) -> Vec<Column> {
     let plain = if group == Group::Math { "vs std" } else { "vs naive" };
     compare(Role::Naive, (plain, |_, row| optional(row.ratio(Role::Naive), ratio)));
     compare(Role::OursSerial, ("speed-up", |_, row| optional(row.ratio(Role::OursSerial), ratio)));
+    compare(Role::ByHand, ("vs by hand", |_, row| optional(row.ratio(Role::ByHand), ratio)));
     if any(Role::Foreign) {
         compare(Role::Peer, ("vs Rust", |_, row| optional(row.ratio(Role::Peer), ratio)));
     }
@@ -252,6 +277,21 @@ fn time(row: &Row, engine: &str, unit: f64) -> String {
         Some(Ok(summary)) => significant(summary.median / unit),
         Some(Err(_)) => "wrong".to_owned(),
     }
+}
+
+/// Examples a second.
+fn speed(row: &Row, engine: &str) -> String {
+    let Some(examples) = row.case.task.elements() else { return "-".to_owned() };
+    match row.outcomes.iter().find(|outcome| outcome.name == engine).map(|outcome| outcome.nanoseconds) {
+        None => "-".to_owned(),
+        Some(Ok(summary)) => thousands(1e9 * examples as f64 / summary.median),
+        Some(Err(_)) => "wrong".to_owned(),
+    }
+}
+
+/// Three digits or more, in thousands.
+fn thousands(x: f64) -> String {
+    format!("{}k", significant(x / 1e3))
 }
 
 fn optional<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {

@@ -62,13 +62,13 @@ impl Run<'_> {
             rows_trained += trainer.descend_one_by_one(&self.batches, monitor.plateau);
         }
         while trainer.course.position.batch < batches {
-            let (x, targets) = self.batches.get(trainer.course.position.batch);
-            let batch_rows = x.len() / trainer.model.inputs();
+            let batch = self.batches.get(trainer.course.position.batch);
+            let batch_rows = batch.x.len() / trainer.model.inputs();
             let place = Place { epoch, batch: trainer.course.position.batch + 1 };
-            let loss = trainer.update(self.plan, monitor.plateau, x, targets, place)?;
+            let loss = trainer.update(self.plan, monitor.plateau, batch, place)?;
             trainer.course.loss_sum += loss.mean * loss.weight;
             trainer.course.weight_sum += loss.weight;
-            trainer.course.correct += self.plan.count_correct(&trainer.model, batch_rows, targets.targets);
+            trainer.course.correct += self.plan.count_correct(&trainer.model, batch_rows, batch.targets.targets);
             trainer.course.position.batch = place.batch;
             rows_trained += batch_rows;
             let report = BatchReport { epoch, batch: place.batch, batches, loss: loss.mean };

@@ -1,9 +1,10 @@
 //! One update of the parameters.
 
 use super::{Place, Trainer};
+use crate::batches::Batch;
 use crate::check;
 use crate::error::{Error, Result};
-use crate::losses::{BatchLoss, WeightedTargets};
+use crate::losses::BatchLoss;
 use crate::optim::{Clock, Optimizer, PlateauState};
 use crate::params::Parameter;
 use crate::plan::{Plan, Step, Update};
@@ -14,17 +15,16 @@ impl Trainer {
         &mut self,
         plan: &mut Plan,
         plateau: PlateauState,
-        x: &[f32],
-        targets: WeightedTargets<'_>,
+        batch: Batch<'_>,
         place: Place,
     ) -> Result<BatchLoss> {
         let optimizer = self.optimizer_now(plateau);
         let step = self.course.position.step;
         let update = self.kind_of_update(&optimizer);
-        let loss = plan.step(&mut self.model, x, targets, Step { seed: self.options.seed, number: step, update })?;
-        let Place { epoch, batch } = place;
+        let loss = plan.step(&mut self.model, batch, Step { seed: self.options.seed, number: step, update })?;
         if !loss.mean.is_finite() {
-            let layer = plan.first_non_finite_layer(&self.model, x.len() / self.model.inputs());
+            let layer = plan.first_non_finite_layer(&self.model, batch.x.len() / self.model.inputs());
+            let Place { epoch, batch } = place;
             return Err(Error::NonFiniteLoss { epoch, batch, layer, loss: loss.mean });
         }
         if update == Update::Store {

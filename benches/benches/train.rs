@@ -1,0 +1,9 @@
+//! Criterion on the nets of the list.
+
+mod harness;
+
+use benches::Group;
+
+fn main() {
+    harness::run(|group| group == Group::Train);
+}
