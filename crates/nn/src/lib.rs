@@ -26,11 +26,15 @@
 //! Everywhere, matrices are
 //! slices of `f32`, row by row, with one row an example.
 //!
+//! The [`guide`] has pages on numerics, on performance and on the names that PyTorch and scikit-learn have.
+//!
 //! The same seed gives the same weights bit for bit, on any number of threads and on every instruction set. Whatever a
 //! user feeds in, data, files and options, the answer is a value or an [`Error`], never a panic. After a [`Trainer`] has
 //! planned its memory, its steps allocate none.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "ndarray")]
+pub mod arrays;
 mod batches;
 mod builder;
 mod check;
@@ -40,6 +44,7 @@ mod error;
 pub mod estimators;
 pub mod file;
 pub mod gradcheck;
+pub mod guide;
 mod inference;
 mod layers;
 mod losses;

@@ -64,6 +64,7 @@ pub enum Column<'a> {
 
 /// What is to be predicted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum CsvTargets {
     /// A class: a whole number from 0 to [`MAX_LABEL`].
     #[default]
@@ -74,6 +75,7 @@ pub enum CsvTargets {
 
 /// What becomes of fields that are empty or `?`, `NA`, `N/A`, `NaN`, `null` or `none`, in upper or lower case.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Missing {
     /// They are errors.
     #[default]
@@ -88,6 +90,7 @@ pub enum Missing {
 
 /// What the first line of a table is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum CsvHeader {
     /// The first row.
     #[default]

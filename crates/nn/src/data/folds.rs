@@ -19,6 +19,7 @@ use crate::random::{Purpose, Stream};
 /// # Ok::<(), nn::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct KFold {
     /// How many parts, at least 2.
     pub folds: usize,

@@ -14,6 +14,7 @@ const SPARSEST: u64 = 4096;
 
 /// How to read such a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct LibsvmOptions {
     /// How many features a row has; `None` takes the largest index. Give it for a test set, whose last features may all be 0.
     pub columns: Option<usize>,

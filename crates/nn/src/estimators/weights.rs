@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 /// let classifier = LogisticRegression::new().class_weights(ClassWeights::Given(vec![(0, 1.0), (1, 10.0)]));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum ClassWeights {
     /// All the same.
