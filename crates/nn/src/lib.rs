@@ -50,6 +50,7 @@ mod layers;
 mod losses;
 pub mod metrics;
 mod model;
+pub mod onnx;
 mod optim;
 mod params;
 mod plan;
