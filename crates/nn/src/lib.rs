@@ -45,6 +45,7 @@ pub mod estimators;
 pub mod file;
 pub mod gradcheck;
 pub mod guide;
+pub mod html;
 mod inference;
 mod layers;
 mod losses;
