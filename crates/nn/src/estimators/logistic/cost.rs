@@ -156,6 +156,24 @@ mod tests {
     }
 
     #[test]
+    fn every_instruction_set_computes_the_same_bits() {
+        let (rows, inputs, outputs) = (2 * BLOCK + 31, 19, 3);
+        let x: Vec<f32> = (0..rows * inputs).map(|i| ((i * 37 % 101) as f32 - 50.0) / 30.0).collect();
+        let targets: Vec<u32> = (0..rows as u32).map(|i| i * i % 3).collect();
+        let mut first: Option<Vec<u64>> = None;
+        kernels::testing::for_each_isa(|kernels| {
+            let problem =
+                Problem { kernels, x: &x, targets: &targets, weights: None, inputs, outputs, intercept: true, l2: 1.0 };
+            let mut cost = Cost::new(problem).unwrap();
+            let theta: Vec<f64> = (0..cost.parameters()).map(|i| (i % 7) as f64 / 3.0 - 1.0).collect();
+            let mut gradient = vec![0.0; theta.len()];
+            let value = cost.evaluate(&theta, &mut gradient);
+            let bits: Vec<u64> = gradient.iter().chain([&value]).map(|x| x.to_bits()).collect();
+            assert_eq!(first.get_or_insert_with(|| bits.clone()), &bits, "{}", kernels.isa());
+        });
+    }
+
+    #[test]
     fn losses_of_large_logits_are_finite_and_exact() {
         assert_eq!(loss_and_gradient(&mut [1e4], 0), 1e4);
         assert_eq!(loss_and_gradient(&mut [-1e4], 1), 1e4);
