@@ -40,10 +40,17 @@ pub(crate) fn check(result: nn::Result<Dataset>) -> String {
             assert!(data.rows() > 0 && data.cols() > 0);
             assert_eq!(data.features().len(), data.rows() * data.cols());
             assert!(data.features().iter().all(|x| x.is_finite()));
-            let nn::Targets::Labels(labels) = data.targets() else { panic!("not labels") };
-            let classes = data.classes().expect("labels have classes");
-            assert_eq!(labels.len(), data.rows());
-            assert!(labels.iter().all(|&label| (label as usize) < classes));
+            match data.targets() {
+                nn::Targets::Labels(labels) => {
+                    let classes = data.classes().expect("labels have classes");
+                    assert_eq!(labels.len(), data.rows());
+                    assert!(labels.iter().all(|&label| (label as usize) < classes));
+                }
+                nn::Targets::Values(values) => {
+                    assert!(values.len() >= data.rows() && values.len() % data.rows() == 0);
+                    assert!(values.iter().all(|value| value.is_finite()));
+                }
+            }
             format!("{} rows", data.rows().min(4))
         }
         Err(Error::File(error)) => kind(&error),

@@ -8,7 +8,10 @@ pub mod csv;
 pub mod file;
 pub mod gemm;
 pub mod idx;
+pub mod libsvm;
 pub mod mutate;
+pub mod npy;
+pub mod npz;
 pub mod panics;
 
 /// A function that must not panic, whatever the bytes.
@@ -21,10 +24,13 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 7] = [
     Target { name: "gemm", run: gemm::run },
     Target { name: "csv", run: csv::run },
     Target { name: "idx", run: idx::run },
+    Target { name: "libsvm", run: libsvm::run },
+    Target { name: "npy", run: npy::run },
+    Target { name: "npz", run: npz::run },
     Target { name: "checkpoint", run: checkpoint::run },
 ];
 

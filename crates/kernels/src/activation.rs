@@ -9,6 +9,7 @@ use crate::simd::{Float, Simd};
 /// A derivative is within 2^-23 of the true one for f32, and within 2^-50 for f64, also where its terms cancel; it is 0 or
 /// 1 in the tails, and NaN for NaN.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Activation {
     /// `z`.
     #[default]

@@ -2,12 +2,20 @@
 
 mod csv;
 mod examples;
+mod folds;
 mod idx;
+pub(crate) mod labels;
+mod libsvm;
+mod npy;
+mod npz;
 mod scale;
 mod split;
 
-pub use csv::{CsvHeader, CsvOptions, MAX_LABEL};
+pub use csv::{Column, CsvHeader, CsvOptions, CsvTargets, MAX_LABEL, Missing};
 pub use examples::Examples;
+pub use folds::{Fold, KFold};
+pub use labels::Labels;
+pub use libsvm::LibsvmOptions;
 pub use scale::Scaler;
 
 use crate::check;
@@ -100,6 +108,14 @@ impl Dataset {
         match &self.targets {
             OwnedTargets::Labels { labels, .. } => Targets::Labels(labels),
             OwnedTargets::Values { values, .. } => Targets::Values(values),
+        }
+    }
+
+    /// The class of each row, where the targets are labels.
+    pub fn labels(&self) -> Option<&[u32]> {
+        match &self.targets {
+            OwnedTargets::Labels { labels, .. } => Some(labels),
+            OwnedTargets::Values { .. } => None,
         }
     }
 

@@ -47,6 +47,30 @@ pub enum Error {
         classes: usize,
     },
 
+    /// A label that is none of the classes that an estimator knows.
+    #[error("{what} have {label} at index {index}, the classes are {classes:?}")]
+    UnknownClass {
+        /// Which labels.
+        what: &'static str,
+        /// The index of the label: its row where they are those of rows.
+        index: usize,
+        /// The label.
+        label: i64,
+        /// The classes, in ascending order.
+        classes: Vec<i64>,
+    },
+
+    /// A classifier was to tell one class from nothing.
+    #[error("a classifier needs at least two classes, there are {classes:?}")]
+    TooFewClasses {
+        /// The classes that there are.
+        classes: Vec<i64>,
+    },
+
+    /// An estimator was asked before it was trained.
+    #[error("the estimator has not been fitted yet")]
+    NotFitted,
+
     /// A target of a classification loss that is not a probability.
     #[error("target {value} in row {row}, column {column} is not between 0 and 1")]
     TargetOutOfRange {

@@ -12,6 +12,7 @@ pub use norm::{BatchNorm, LayerNorm};
 
 /// A layer of a [`Model`](crate::Model), counted as the modules of a `torch.nn.Sequential` are.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Layer {
     /// `x W + b`

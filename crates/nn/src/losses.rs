@@ -13,6 +13,7 @@ pub use targets::{Targets, WeightedTargets};
 
 /// The loss `L` of one example; what is made of those of a batch is said by [`LossOptions`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Loss {
     /// Squared error `½ Σ_j (y_j − t_j)²` of the outputs, for regression. Targets are [`Targets::Values`].
     #[default]
@@ -34,6 +35,7 @@ pub enum Loss {
 
 /// What becomes of the losses of the rows of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Reduction {
     /// The mean by weight, `Σ_i s_i L_i / Σ_i s_i v_i`.
     #[default]
@@ -50,6 +52,7 @@ pub enum Reduction {
 /// class weights, where it is the weight of the row's target; so a class weight counts there like that many samples. As the
 /// mean is that of a batch, a batch of one row is not changed by its weight; [`Reduction::Sum`] changes it.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct LossOptions {
     /// What becomes of the losses of the rows.
     pub reduction: Reduction,

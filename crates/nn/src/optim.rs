@@ -24,6 +24,7 @@ pub use schedule::{Clock, Decay, Plateau, Schedule};
 /// assert_eq!(Optimizer::default().with_learning_rate(0.5).learning_rate(), 0.5);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Optimizer {
     /// Gradient descent, with momentum where that is above 0.
     Sgd(Sgd),

@@ -10,11 +10,12 @@ pub(super) fn format() -> StepResult {
 
 pub(super) fn lints() -> StepResult {
     run(&mut cargo("clippy --workspace --all-targets -- -D warnings"))?;
+    run(&mut cargo("clippy -p nn --all-targets --features nn/ndarray,nn/serde -- -D warnings"))?;
     Ok(Outcome::Passed)
 }
 
 pub(super) fn docs() -> StepResult {
-    run(cargo("doc --workspace --no-deps").env("RUSTDOCFLAGS", "-D warnings"))?;
+    run(cargo("doc --workspace --no-deps --features nn/ndarray,nn/serde").env("RUSTDOCFLAGS", "-D warnings"))?;
     Ok(Outcome::Passed)
 }
 

@@ -6,7 +6,7 @@ use super::isas::{native_isas, required};
 use super::{Outcome, StepResult, timed};
 
 pub(super) fn workspace() -> StepResult {
-    run(cargo("test --workspace").env("KERNELS_REQUIRE", required()))?;
+    run(cargo("test --workspace --features nn/ndarray,nn/serde").env("KERNELS_REQUIRE", required()))?;
     Ok(Outcome::Passed)
 }
 

@@ -9,6 +9,7 @@ use crate::simd::{Float, Float32, Simd};
 /// In step t, counted from 1, with the sum of squares v: `g += weight_decay p`, `v += g²`,
 /// `p -= learning_rate / (1 + (t - 1) learning_rate_decay) · g / (√v + epsilon)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct Adagrad {
     /// The step along the scaled gradient; 0.01.
     pub learning_rate: f64,

@@ -13,6 +13,7 @@ use crate::simd::{Float, Float32, Simd};
 ///
 /// The factors are computed in f64, the powers by repeated squaring, and rounded to f32.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct Adam {
     /// About the largest change of a parameter in a step; 1e-3.
     pub learning_rate: f64,

@@ -10,6 +10,7 @@ use crate::simd::{Float, Float32, Simd};
 /// `p -= learning_rate g / (√v + epsilon)`. With momentum and the velocity b, 0 before the first step:
 /// `b = momentum b + g / (√v + epsilon)`, `p -= learning_rate b`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct RmsProp {
     /// The step along the scaled gradient; 0.01.
     pub learning_rate: f64,

@@ -9,6 +9,7 @@ use crate::simd::{Float, Simd};
 /// With the velocity b, 0 before the first step: `g += weight_decay p`, `b = momentum b + g`, then
 /// `p -= learning_rate b` or, for Nesterov, `p -= learning_rate (g + momentum b)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct Sgd {
     /// The step along the direction; 1e-3.
     pub learning_rate: f64,

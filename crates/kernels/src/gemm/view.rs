@@ -1,5 +1,8 @@
 //! Strided views of matrices: the one place where the extent of a matrix is checked against its memory.
 
+#[cfg(feature = "ndarray")]
+mod ndarray;
+
 use std::fmt;
 use std::marker::PhantomData;
 

@@ -31,11 +31,11 @@ impl Dataset {
         let mut order: Vec<usize> = (0..self.rows).collect();
         Stream::new(seed, Purpose::Split, 0).shuffle(&mut order);
         let (test, training) = order.split_at(test_rows as usize);
-        Ok((self.select(training), self.select(test)))
+        Ok((self.gather(training), self.gather(test)))
     }
 
     /// The rows with the given numbers, in that order; a number may come more than once.
-    fn select(&self, rows: &[usize]) -> Self {
+    pub(super) fn gather(&self, rows: &[usize]) -> Self {
         let targets = match &self.targets {
             OwnedTargets::Labels { labels, classes, names } => {
                 OwnedTargets::Labels { labels: gather(labels, 1, rows), classes: *classes, names: names.clone() }

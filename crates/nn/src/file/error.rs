@@ -143,6 +143,15 @@ pub enum Problem {
         /// How many columns there are.
         columns: usize,
     },
+    /// A column that is not in the header, or without a header to look in.
+    #[error("no column is called {0:?}")]
+    NoColumn(String),
+    /// A feature that no row has, so that it has no mean.
+    #[error("feature {column} is missing in every row")]
+    EmptyColumn {
+        /// The feature, counted from 1.
+        column: usize,
+    },
     /// A field that is not a number.
     #[error("{0:?} is not a number")]
     NotANumber(String),
@@ -162,6 +171,66 @@ pub enum Problem {
         expected: u64,
         /// How many there are.
         found: u64,
+    },
+
+    /// A file that does not start as NumPy's do.
+    #[error("not a .npy file: it starts with {found:02x?}")]
+    NpyMagic {
+        /// What the file starts with.
+        found: Vec<u8>,
+    },
+    /// A version of the format that is not read: 1 to 3 are.
+    #[error("a .npy file of version {found}, versions 1 to 3 are read")]
+    NpyVersion {
+        /// The version.
+        found: u8,
+    },
+    /// A header without element type, order and shape.
+    #[error("{0:?} is not the header of a .npy file")]
+    NpyHeader(String),
+    /// Elements that are no numbers, or of an unusual size.
+    #[error("elements of type {0:?}, expected booleans, whole numbers or floating-point numbers of 4 or 8 bytes")]
+    NpyType(String),
+    /// A shape that has no rows of features, or that is not that of targets.
+    #[error("an array of shape {found:?}, expected {expected}")]
+    NpyShape {
+        /// What it should be.
+        expected: &'static str,
+        /// The shape.
+        found: Vec<u64>,
+    },
+    /// The format of ZIP is broken, or not one that NumPy writes.
+    #[error("not a .npz file: {0}")]
+    Zip(&'static str),
+    /// The archive has no such array.
+    #[error("there is no array {name:?}, there are {known:?}")]
+    NoArray {
+        /// The array.
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+
+    /// A field that is not a feature `index:value` with an index above the last one, counted from 1.
+    #[error("{0:?} is not of the form index:value with ascending indices from 1")]
+    NotAFeature(String),
+    /// A feature past the number of features that was given.
+    #[error("feature {index}, but there are {columns}")]
+    FeatureOutOfRange {
+        /// The feature, counted from 1.
+        index: u64,
+        /// How many there are.
+        columns: usize,
+    },
+    /// So few of the elements are in the file that it may be damaged.
+    #[error("{entries} features in a table of {rows} x {columns}: give the number of columns if that is meant")]
+    TooSparse {
+        /// How many the file has.
+        entries: usize,
+        /// Lines.
+        rows: usize,
+        /// The largest index.
+        columns: u64,
     },
 
     /// The safetensors format is broken.

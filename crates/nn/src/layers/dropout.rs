@@ -9,6 +9,7 @@ use crate::random::{Purpose, Stream};
 /// Whether an element of a batch is kept is a function of the seed of the model, the number of the step, the number of the
 /// layer and the place of the element in the batch, so it is the same on any number of threads and after a resumption.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dropout {
     /// The probability of a zero: from 0 to below 1.
     pub p: f32,

@@ -8,6 +8,7 @@ use crate::random::{Purpose, Stream};
 
 /// The shape of a layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Linear {
     /// Values in a row of the input.
     pub inputs: usize,

@@ -14,6 +14,7 @@ use crate::stages::Running;
 /// A batch of training needs at least two rows. Parameters and buffers are those of `torch.nn.BatchNorm1d`: after each
 /// step `running = (1 − momentum) · running + momentum · batch`, with the variance `1/(m − 1) Σ (x − mean)²` of the batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct BatchNorm {
     /// Added to variances, above 0; 1e-5.
     pub eps: f32,
@@ -25,6 +26,7 @@ pub struct BatchNorm {
 
 /// Normalises each row. Its parameters are those of `torch.nn.LayerNorm` of one dimension.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct LayerNorm {
     /// Added to variances, above 0; 1e-5.
     pub eps: f32,

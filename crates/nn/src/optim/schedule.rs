@@ -18,6 +18,7 @@ use crate::error::Result;
 /// assert_eq!(factors, [0.25, 0.5, 0.75, 1.0, 1.0, 0.5, 0.25]);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct Schedule {
     /// After the warm-up; none.
     pub decay: Decay,
@@ -29,6 +30,7 @@ pub struct Schedule {
 
 /// The unit of time of a [`Schedule`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Clock {
     /// Passes over the data.
     #[default]
@@ -39,6 +41,7 @@ pub enum Clock {
 
 /// How the learning rate falls: the factor at time t.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Decay {
     /// 1
     #[default]
@@ -74,6 +77,7 @@ pub enum Decay {
 /// A learning rate that falls when the loss does not: the rule of `torch.optim.lr_scheduler.ReduceLROnPlateau`, with its
 /// defaults. The loss is that of validation where there is one, else that of training.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct Plateau {
     /// What each reduction multiplies by, from above 0 to below 1; 0.1.
     pub factor: f64,

@@ -9,6 +9,7 @@ const MAX_THREADS: usize = 1024;
 /// How many rows one update is computed from: 1 is stochastic gradient descent, some is mini-batch descent, all is
 /// gradient descent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum BatchSize {
     /// This many, at least 1; the last batch of an epoch is smaller where they do not divide the rows.
     Rows(usize),
@@ -27,6 +28,7 @@ pub enum BatchSize {
 /// };
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub struct TrainOptions {
     /// Rows of one update; 32.
     pub batch_size: BatchSize,
@@ -79,7 +81,7 @@ impl Default for TrainOptions {
 }
 
 impl TrainOptions {
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let invalid = |name, value: String, allowed| Err(Error::InvalidHyperParameter { name, value, allowed });
         self.optimizer.check()?;
         self.schedule.check()?;

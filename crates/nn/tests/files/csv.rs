@@ -4,14 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use nn::Error;
-use nn::data::{CsvHeader, CsvOptions, Dataset};
+use nn::data::{Column, CsvHeader, CsvOptions, CsvTargets, Dataset, Missing};
 use nn::file::{Place, Problem};
 
 use crate::{complaint, gzip};
 
 const TABLE: &str = "table.csv";
 
-fn read_bytes(bytes: &[u8], options: &CsvOptions) -> nn::Result<Dataset> {
+fn read_bytes(bytes: &[u8], options: &CsvOptions<'_>) -> nn::Result<Dataset> {
     let directory = tempfile::tempdir().unwrap();
     let path: PathBuf = directory.path().join(TABLE);
     fs::write(&path, bytes).unwrap();
@@ -22,7 +22,7 @@ fn read(text: &str) -> nn::Result<Dataset> {
     read_bytes(text.as_bytes(), &CsvOptions::default())
 }
 
-fn header(header: CsvHeader) -> CsvOptions {
+fn header(header: CsvHeader) -> CsvOptions<'static> {
     CsvOptions { header, ..CsvOptions::default() }
 }
 
@@ -44,7 +44,7 @@ fn the_same_table_in_many_spellings() {
     }
     assert_eq!(read_bytes(&gzip(plain.as_bytes()), &CsvOptions::default()).unwrap(), expected);
 
-    let label_first = CsvOptions { label_column: Some(0), ..header(CsvHeader::ColumnNames) };
+    let label_first = CsvOptions { target: Column::Number(0), ..header(CsvHeader::ColumnNames) };
     let text = "class,\"height, in m\",width\n1,1.5,-2\n0,30,0\n";
     assert_eq!(read_bytes(text.as_bytes(), &label_first).unwrap(), expected);
 
@@ -107,9 +107,48 @@ fn ragged_lines_are_named() {
 #[test]
 fn the_label_column_must_exist_beside_a_feature() {
     assert_complaint!(read("1\n2\n"), TABLE, Place::Line(1), Problem::LabelColumn { column: 1, columns: 1 });
-    let third = CsvOptions { label_column: Some(2), ..CsvOptions::default() };
+    let third = CsvOptions { target: Column::Number(2), ..CsvOptions::default() };
     let two = read_bytes(b"1,2\n", &third);
     assert_complaint!(two, TABLE, Place::Line(1), Problem::LabelColumn { column: 3, columns: 2 });
+}
+
+#[test]
+fn targets_are_found_by_name_and_may_be_values() {
+    let named = |name| CsvOptions { target: Column::Name(name), ..header(CsvHeader::ColumnNames) };
+    let text = b"a,b,b\n1,2,3\n4,0,6\n";
+    let data = read_bytes(text, &named("b")).unwrap();
+    assert_eq!((data.features(), data.labels()), (&[1.0, 3.0, 4.0, 6.0][..], Some(&[2, 0][..])));
+    let values = CsvOptions { targets: CsvTargets::Values, ..named("a") };
+    let data = read_bytes(b"a,b\n-1.5,2\n1e3,5\n", &values).unwrap();
+    assert_eq!((data.features(), data.targets()), (&[2.0, 5.0][..], (&[-1.5f32, 1e3]).into()));
+    assert_complaint!(read_bytes(text, &named("c")), TABLE, Place::Line(1), Problem::NoColumn(name) if name == "c");
+    let headless = CsvOptions { target: Column::Name("a"), ..CsvOptions::default() };
+    assert_complaint!(read_bytes(text, &headless), TABLE, Place::Line(1), Problem::NoColumn(_));
+    let place = Place::Field { line: 2, column: 1 };
+    assert_complaint!(read_bytes(b"a,b\ninf,2\n", &values), TABLE, place, Problem::NotFinite(_));
+}
+
+#[test]
+fn missing_fields_are_treated_as_asked() {
+    let text = b"1,,0\nNA,4,1\n?,6,1\n9,8,2\n";
+    let with = |missing| read_bytes(text, &CsvOptions { missing, ..CsvOptions::default() });
+    assert_complaint!(with(Missing::Refuse), TABLE, Place::Field { line: 1, column: 2 }, Problem::NotANumber(_));
+    assert_eq!(with(Missing::SkipRow).unwrap().features(), [9.0, 8.0]);
+    assert_eq!(with(Missing::Value(-1.0)).unwrap().features(), [1.0, -1.0, -1.0, 4.0, -1.0, 6.0, 9.0, 8.0]);
+    assert_eq!(with(Missing::Mean).unwrap().features(), [1.0, 6.0, 5.0, 4.0, 5.0, 6.0, 9.0, 8.0]);
+    assert!(matches!(with(Missing::Value(f32::NAN)), Err(Error::InvalidHyperParameter { .. })));
+
+    let mean = CsvOptions { missing: Missing::Mean, ..CsvOptions::default() };
+    let result = read_bytes(b"1,null,0\n2,NaN,1\n", &mean);
+    assert_complaint!(result, TABLE, Place::Line(2), Problem::EmptyColumn { column: 2 });
+    let place = Place::Field { line: 2, column: 2 };
+    assert_complaint!(read_bytes(b"1,0\n2,?\n", &mean), TABLE, place, Problem::NotALabel(_));
+    assert_complaint!(read_bytes(b"1,0\n2,none of it\n", &mean), TABLE, place, Problem::NotALabel(_));
+    let skip = CsvOptions { missing: Missing::SkipRow, ..header(CsvHeader::Counts) };
+    let data = read_bytes(b"3,2,a,b\n1,2,0\n,2,0\n1,2,?\n", &skip).unwrap();
+    assert_eq!(data.rows(), 1, "the header counts all rows");
+    let all_skipped = read_bytes(b"2,2,a,b\n,2,0\n1,2,?\n", &skip);
+    assert_complaint!(all_skipped, TABLE, Place::Line(3), Problem::NoRows);
 }
 
 #[test]

@@ -31,6 +31,8 @@ macro_rules! assert_complaint {
 
 mod csv;
 mod idx;
+mod libsvm;
+mod numpy;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());

@@ -1,0 +1,281 @@
+//! NumPy's format of arrays, `.npy`.
+//!
+//! Six bytes `\x93NUMPY`, the version, the length of the header (16 bits in version 1, else 32, little-endian), the header, a
+//! literal of a Python dictionary, and the elements.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::Dataset;
+use super::csv::{MAX_LABEL, excerpt};
+use crate::error::Result;
+use crate::file::{self, FileError, Place, Problem};
+
+/// No header of numbers is longer, whatever it claims.
+const LONGEST_HEADER: usize = 1 << 16;
+
+impl Dataset {
+    /// Reads features and targets from two `.npy` files, compressed with gzip or not.
+    ///
+    /// Features are `[rows][…]` of booleans, whole or floating-point numbers of up to 8 bytes; what is in the further
+    /// dimensions becomes one row, as of images, and is rounded to f32. Targets of booleans or whole numbers, `[rows]`, are
+    /// labels from 0 to [`MAX_LABEL`]; those of floating-point numbers, `[rows]` or `[rows][outputs]`, are values.
+    /// `classes` is the number of classes; `None` makes it the largest label plus one. Both byte orders are read, and arrays
+    /// in the order of Fortran.
+    ///
+    /// # Errors
+    /// With the file and the byte: if a file cannot be read, is not such an array, is shorter or longer than its header claims,
+    /// or holds what is not finite in f32 or no label. [`Error::ShapeMismatch`](crate::Error::ShapeMismatch) for another
+    /// number of rows. Memory grows with what a file holds, whatever its header claims.
+    pub fn from_npy(features: impl AsRef<Path>, targets: impl AsRef<Path>, classes: Option<usize>) -> Result<Self> {
+        let read = |path: &Path| Array::read(path.to_owned(), file::open(path)?);
+        from_arrays(read(features.as_ref())?, read(targets.as_ref())?, classes)
+    }
+}
+
+/// A data set from the arrays of features and of targets.
+pub(super) fn from_arrays(features: Array, targets: Array, classes: Option<usize>) -> Result<Dataset> {
+    let error = |of: &Array, expected| {
+        let problem = Problem::NpyShape { expected, found: of.shape.clone() };
+        FileError::whole(&of.path, problem)
+    };
+    let [rows, ..] = features.shape[..] else { return Err(error(&features, "at least one dimension").into()) };
+    // Not more than the elements that were read.
+    let cols = (features.numbers.len() as u64).checked_div(rows).unwrap_or(0) as usize;
+    if cols == 0 {
+        return Err(error(&features, "rows of at least one feature").into());
+    }
+    let outputs = match targets.shape[..] {
+        [_] => 1,
+        [_, outputs] if !targets.whole => outputs as usize,
+        _ => return Err(error(&targets, "[rows] of labels, or [rows] or [rows][outputs] of values").into()),
+    };
+    if !targets.whole {
+        return Dataset::with_values(features.into_f32()?, cols, targets.into_f32()?, outputs);
+    }
+    let labels = targets.into_labels(classes)?;
+    let classes = classes.unwrap_or_else(|| labels.iter().max().map_or(0, |&label| label as usize + 1));
+    Dataset::with_labels(features.into_f32()?, cols, labels, classes)
+}
+
+/// An array in C order.
+pub(super) struct Array {
+    path: PathBuf,
+    shape: Vec<u64>,
+    /// Whether the elements are booleans or whole numbers.
+    whole: bool,
+    numbers: Vec<f64>,
+    /// Where they start and how many bytes each has, for errors.
+    offset: u64,
+    width: usize,
+}
+
+impl Array {
+    /// Reads all of `source`; `path` is for errors.
+    pub(super) fn read(path: PathBuf, source: impl Read) -> Result<Self, FileError> {
+        let mut source = Source { path, source, offset: 0 };
+        let header = Header::read(&mut source)?;
+        let (offset, width) = (source.offset, header.kind.width());
+        let elements = header.shape.iter().try_fold(1u64, |product, &length| product.checked_mul(length));
+        let bytes = elements.and_then(|elements| elements.checked_mul(width as u64)).filter(|&n| n < u64::MAX / 2);
+        let Some(bytes) = bytes else {
+            let problem = Problem::NpyShape { expected: "one that fits into a file", found: header.shape };
+            return Err(source.error_at(0, problem));
+        };
+        let mut numbers = Vec::new();
+        let mut piece = vec![0; (1 << 16) / width * width];
+        let expected = offset + bytes;
+        while source.offset < expected {
+            let wanted = (expected - source.offset).min(piece.len() as u64) as usize;
+            source.fill(&mut piece[..wanted], expected)?;
+            numbers.extend(piece[..wanted].chunks_exact(width).map(|element| header.kind.number(element)));
+        }
+        // Reading on to the end also verifies checksums.
+        if source.read(&mut piece[..1])? != 0 {
+            return Err(source.error_at(expected, Problem::TrailingBytes { expected }));
+        }
+        if header.fortran_order {
+            numbers = in_c_order(&numbers, &header.shape);
+        }
+        let whole = !matches!(header.kind.letter, b'f');
+        Ok(Array { path: source.path, shape: header.shape, whole, numbers, offset, width })
+    }
+
+    fn into_f32(self) -> Result<Vec<f32>, FileError> {
+        let narrow = |(index, &number): (usize, &f64)| match number as f32 {
+            narrow if narrow.is_finite() => Ok(narrow),
+            _ => Err(self.error_at(index, Problem::NotFinite(number.to_string()))),
+        };
+        self.numbers.iter().enumerate().map(narrow).collect()
+    }
+
+    fn into_labels(self, classes: Option<usize>) -> Result<Vec<u32>, FileError> {
+        let label = |(index, &number): (usize, &f64)| {
+            if !(0.0..=f64::from(MAX_LABEL)).contains(&number) {
+                return Err(self.error_at(index, Problem::NotALabel(number.to_string())));
+            }
+            let label = number as u32;
+            match classes {
+                Some(classes) if label as usize >= classes => {
+                    Err(self.error_at(index, Problem::LabelOutOfRange { label, classes }))
+                }
+                _ => Ok(label),
+            }
+        };
+        self.numbers.iter().enumerate().map(label).collect()
+    }
+
+    /// An error at an element; in the order of Fortran it is the place that the element has in C order.
+    fn error_at(&self, index: usize, problem: Problem) -> FileError {
+        FileError::new(&self.path, Place::Byte(self.offset + (index * self.width) as u64), problem)
+    }
+}
+
+/// The last dimension fastest, from the first one fastest.
+fn in_c_order(numbers: &[f64], shape: &[u64]) -> Vec<f64> {
+    let place = |index: usize| {
+        let (mut rest, mut place) = (index, 0);
+        for (dimension, &length) in shape.iter().enumerate().rev() {
+            let stride: u64 = shape[..dimension].iter().product();
+            place += rest % length as usize * stride as usize;
+            rest /= length as usize;
+        }
+        place
+    };
+    (0..numbers.len()).map(|index| numbers[place(index)]).collect()
+}
+
+struct Header {
+    kind: Kind,
+    fortran_order: bool,
+    shape: Vec<u64>,
+}
+
+/// The type of the elements: `b`, `i`, `u` or `f`, and the order of their bytes.
+struct Kind {
+    letter: u8,
+    width: usize,
+    big_endian: bool,
+}
+
+impl Kind {
+    fn parse(text: &str) -> Option<Self> {
+        let big_endian = match text.as_bytes().first()? {
+            b'<' | b'|' | b'=' => false,
+            b'>' => true,
+            _ => return None,
+        };
+        let letter = *text.as_bytes().get(1)?;
+        let width = text.get(2..)?.parse().ok()?;
+        let known = matches!((letter, width), (b'b', 1) | (b'i' | b'u', 1 | 2 | 4 | 8) | (b'f', 4 | 8));
+        known.then_some(Kind { letter, width, big_endian })
+    }
+
+    fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The element as f64, rounded where it is a whole number above 2^53.
+    fn number(&self, element: &[u8]) -> f64 {
+        let mut bytes = [0; 8];
+        bytes[..self.width].copy_from_slice(element);
+        if self.big_endian {
+            bytes[..self.width].reverse();
+        }
+        let unsigned = u64::from_le_bytes(bytes);
+        let shift = 64 - 8 * self.width as u32;
+        match (self.letter, self.width) {
+            (b'f', 4) => f64::from(f32::from_bits(unsigned as u32)),
+            (b'f', _) => f64::from_bits(unsigned),
+            // Shifts up and down carry the sign.
+            (b'i', _) => ((unsigned << shift) as i64 >> shift) as f64,
+            _ => unsigned as f64,
+        }
+    }
+}
+
+impl Header {
+    fn read<R: Read>(source: &mut Source<R>) -> Result<Self, FileError> {
+        let mut start = [0; 8];
+        source.fill(&mut start, 8)?;
+        if start[..6] != *b"\x93NUMPY" {
+            return Err(source.error_at(0, Problem::NpyMagic { found: start[..6].to_vec() }));
+        }
+        let mut length = [0; 4];
+        match start[6] {
+            1 => source.fill(&mut length[..2], 10)?,
+            2 | 3 => source.fill(&mut length, 12)?,
+            found => return Err(source.error_at(6, Problem::NpyVersion { found })),
+        }
+        let (offset, length) = (source.offset, u32::from_le_bytes(length) as usize);
+        if length > LONGEST_HEADER {
+            return Err(source.error_at(8, Problem::NpyHeader(format!("{length} bytes"))));
+        }
+        let mut header = vec![0; length];
+        source.fill(&mut header, offset + length as u64)?;
+        let text = std::str::from_utf8(&header).ok();
+        let Some((kind, fortran_order, shape)) = text.and_then(parse) else {
+            return Err(source.error_at(offset, Problem::NpyHeader(excerpt(&header))));
+        };
+        let Some(kind) = Kind::parse(kind) else {
+            return Err(source.error_at(offset, Problem::NpyType(excerpt(kind.as_bytes()))));
+        };
+        Ok(Header { kind, fortran_order, shape })
+    }
+}
+
+/// The values of the three keys of `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }`.
+fn parse(header: &str) -> Option<(&str, bool, Vec<u64>)> {
+    let after = |key: &str| {
+        let value = &header[header.find(&format!("'{key}':"))? + key.len() + 3..];
+        Some(value.trim_start())
+    };
+    let kind = after("descr")?.strip_prefix('\'')?.split('\'').next()?;
+    let order = after("fortran_order")?;
+    let fortran_order = order.starts_with("True");
+    if !fortran_order && !order.starts_with("False") {
+        return None;
+    }
+    let (shape, _) = after("shape")?.strip_prefix('(')?.split_once(')')?;
+    let lengths = shape.split(',').map(str::trim).filter(|length| !length.is_empty());
+    Some((kind, fortran_order, lengths.map(|length| length.parse().ok()).collect::<Option<_>>()?))
+}
+
+/// Bytes, and how many were read.
+struct Source<R> {
+    path: PathBuf,
+    source: R,
+    offset: u64,
+}
+
+impl<R: Read> Source<R> {
+    fn error_at(&self, byte: u64, problem: impl Into<Problem>) -> FileError {
+        FileError::new(&self.path, Place::Byte(byte), problem)
+    }
+
+    /// Fills `buffer` with bytes of a file that should have `expected`.
+    fn fill(&mut self, buffer: &mut [u8], expected: u64) -> Result<(), FileError> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read(&mut buffer[filled..])? {
+                0 => return Err(self.error_at(self.offset, Problem::Truncated { expected })),
+                read => filled += read,
+            }
+        }
+        Ok(())
+    }
+
+    /// Up to as many bytes as `buffer` has; 0 at the end.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, FileError> {
+        loop {
+            match self.source.read(buffer) {
+                Ok(read) => {
+                    self.offset += read as u64;
+                    return Ok(read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.error_at(self.offset, error)),
+            }
+        }
+    }
+}
