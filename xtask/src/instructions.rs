@@ -147,7 +147,7 @@ impl Counts {
         for (name, old) in &self.calls {
             let new = after.get(name.as_str()).copied();
             let part = new.map(|new| new as f64 / *old as f64 - 1.0);
-            if !new.is_some_and(|new| 100 * new.abs_diff(*old) <= TOLERATED * old) {
+            if new.is_none_or(|new| 100 * new.abs_diff(*old) > TOLERATED * old) {
                 let show = |part: f64| format!("{:+.1} %", 100.0 * part);
                 let new = new.map_or_else(|| "-".to_owned(), |new| new.to_string());
                 rows.push(vec![name.clone(), old.to_string(), new, part.map_or_else(|| "-".to_owned(), show)]);
