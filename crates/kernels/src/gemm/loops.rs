@@ -62,7 +62,7 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
                 }
                 BOperand::Packed(panels) => BBlock::packed(panels, pc, jc),
             };
-            let a = ABlock::new(problem.a.col_range(pc, pc + depth), cols.div_ceil(nr));
+            let a = ABlock::new::<S>(problem.a.col_range(pc, pc + depth), cols.div_ceil(nr));
             let streams = cols <= nr && a.streams();
             let beta = if pc == 0 { problem.beta } else { Some(T::from(1.0)) };
             let epilogue = if is_last { problem.epilogue } else { TileEpilogue::None };
@@ -208,8 +208,8 @@ struct ABlock<'a, T> {
 impl<'a, T: Arithmetic> ABlock<'a, T> {
     /// Packs tiles if they have to be or if that pays for `uses` tiles of B.
     #[inline(always)]
-    fn new(view: MatRef<'a, T>, uses: usize) -> Self {
-        let pays = pack::pays_for_a::<T>(view, uses);
+    fn new<S: Simd>(view: MatRef<'a, T>, uses: usize) -> Self {
+        let pays = pack::pays_for_a::<S, T>(view, uses);
         match view.col_stride() == 1 || view.cols() <= 1 {
             true => ABlock { view, layout: ALayout::Rows, packed: pays },
             false => ABlock { view, layout: ALayout::Columns, packed: pays || view.row_stride() != 1 },

@@ -8,16 +8,18 @@ use crate::simd::Simd;
 const CONFLICT_BYTES: usize = 2048;
 
 /// A tile whose columns are apart is read from as many pages as they span, for each tile of B that it meets: if these are
-/// more than this together, copying it costs less. With AVX-512 it gains 17 % for 784x512x256, 10 % for 784x256x128, 2 % for
-/// 784x64x256, and would lose 2 % for 784x128x64.
+/// more than this together, copying it costs less, where the CPU computes fast enough to wait for them
+/// ([`Simd::PACKS_SCATTERED_A`]): 17 % for 784x512x256, 10 % for 784x256x128, 2 % for 784x64x256, and it would be 2 % more for
+/// 784x128x64.
 const SCATTERED_BYTES: usize = 1 << 20;
 
 /// Whether a tile of A that `uses` tiles of B share is better copied than read as it lies.
-pub(crate) fn pays_for_a<T>(a: MatRef<'_, T>, uses: usize) -> bool {
+pub(crate) fn pays_for_a<S: Simd, T>(a: MatRef<'_, T>, uses: usize) -> bool {
     let in_rows = a.col_stride() == 1;
     let stride = if in_rows { a.row_stride() } else { a.col_stride() };
     let bytes = stride.unsigned_abs() * size_of::<T>();
-    (uses >= 4 && bytes.is_multiple_of(CONFLICT_BYTES)) || (!in_rows && uses * a.cols() * bytes >= SCATTERED_BYTES)
+    (uses >= 4 && bytes.is_multiple_of(CONFLICT_BYTES))
+        || (S::PACKS_SCATTERED_A && !in_rows && uses * a.cols() * bytes >= SCATTERED_BYTES)
 }
 
 /// Whether a contiguous block of B that `m` rows of A share is better copied than read as it lies.

@@ -18,6 +18,7 @@ impl Simd for Avx512 {
     // 28 accumulators + 1; A's elements are broadcast by the additions themselves.
     const MR_NARROW: usize = 28;
     const NV_ROW: usize = 8;
+    const PACKS_SCATTERED_A: bool = true;
     const DOTS: usize = 4;
 
     unsafe fn assume_available() -> Self {

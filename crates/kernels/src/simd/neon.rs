@@ -17,6 +17,7 @@ impl Simd for Neon {
     const NV: usize = 1;
     const MR_NARROW: usize = 6;
     const NV_ROW: usize = 4;
+    const PACKS_SCATTERED_A: bool = false;
     const DOTS: usize = 1;
 
     unsafe fn assume_available() -> Self {
