@@ -5,5 +5,5 @@ mod harness;
 use benches::Group;
 
 fn main() {
-    harness::run(|group| group == Group::Train);
+    harness::run(Group::is_net);
 }

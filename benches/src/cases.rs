@@ -10,9 +10,11 @@
 
 mod nets;
 mod products;
+mod scale;
 
 use kernels::{Activation, Function};
 pub use nets::{Net, Pass};
+pub use scale::Grows;
 use std::fmt;
 
 /// One thing to measure.
@@ -53,11 +55,17 @@ pub enum Group {
     Memory,
     /// Training of whole nets, and predictions.
     Train,
+    /// Square products over sizes.
+    Sizes,
+    /// Functions and updates over lengths.
+    Slices,
+    /// Training over batches, widths and depths.
+    Nets,
 }
 
 impl Group {
     /// Every group, in the order of a report.
-    pub const ALL: [Group; 11] = [
+    pub const ALL: [Group; 14] = [
         Group::Square,
         Group::Layer,
         Group::Thin,
@@ -69,11 +77,29 @@ impl Group {
         Group::Loss,
         Group::Memory,
         Group::Train,
+        Group::Sizes,
+        Group::Slices,
+        Group::Nets,
     ];
 
     /// Whether its cases are matrix products.
     pub fn is_gemm(self) -> bool {
-        !matches!(self, Group::Math | Group::Loss | Group::Memory | Group::Train)
+        !matches!(self, Group::Math | Group::Loss) && !self.is_memory() && !self.is_net()
+    }
+
+    /// Whether its cases go through slices of memory, once.
+    pub fn is_memory(self) -> bool {
+        matches!(self, Group::Memory | Group::Slices)
+    }
+
+    /// Whether its cases are nets.
+    pub fn is_net(self) -> bool {
+        matches!(self, Group::Train | Group::Nets)
+    }
+
+    /// Whether its cases show how cost grows.
+    pub fn is_scale(self) -> bool {
+        matches!(self, Group::Sizes | Group::Slices | Group::Nets)
     }
 }
 
@@ -91,6 +117,9 @@ impl fmt::Display for Group {
             Group::Loss => "loss and gradient f32",
             Group::Memory => "out of cache f32, 64 MiB a slice, against a copy of as many bytes",
             Group::Train => "nets f32 (inputs-hidden-outputs)",
+            Group::Sizes => "gemm f32, squares over sizes",
+            Group::Slices => "f32 over lengths, against a copy of as many bytes",
+            Group::Nets => "nets f32 over batches, widths and depths",
         })
     }
 }
@@ -331,6 +360,7 @@ pub fn all() -> Vec<Case> {
     }
     memory(&mut cases);
     nets::push(&mut cases);
+    scale::push(&mut cases);
     cases
 }
 

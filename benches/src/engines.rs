@@ -5,7 +5,9 @@ use crate::naive;
 use crate::peers::{self, Peers};
 use crate::problem::{Operand, Real};
 use crate::training::{self, Training};
-use kernels::{ClassTargets, Function, GemmOptions, KernelSet, LossOptions, MatMut, MatRef, Threads};
+use kernels::{ClassTargets, Function, GemmOptions, KernelSet, LossOptions, MatMut, MatRef, ThreadPool, Threads};
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Under what conditions engines run.
 #[derive(Clone, Copy)]
@@ -24,6 +26,22 @@ impl Setup {
     pub fn new(set: &'static KernelSet) -> Self {
         Setup { set, threads: 1, only: None }
     }
+}
+
+/// The pool of so many threads: one for all, so that whoever is in it enters no other, which would cost a wake-up of its
+/// threads.
+///
+/// # Errors
+/// If its threads cannot be started.
+pub fn pool(threads: usize) -> io::Result<Arc<ThreadPool>> {
+    static POOLS: Mutex<Vec<(usize, Arc<ThreadPool>)>> = Mutex::new(Vec::new());
+    let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, pool)) = pools.iter().find(|(of, _)| *of == threads) {
+        return Ok(Arc::clone(pool));
+    }
+    let pool = Arc::new(ThreadPool::new(threads)?);
+    pools.push((threads, Arc::clone(&pool)));
+    Ok(pool)
 }
 
 /// What an engine is to a comparison.

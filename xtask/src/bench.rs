@@ -1,7 +1,11 @@
 //! `cargo xtask bench`
 
+mod compare;
+mod html;
 mod json;
+mod load;
 mod machine;
+mod plot;
 mod processes;
 mod report;
 mod summary;
@@ -13,15 +17,23 @@ use benches::measure::{Plan, measure};
 use benches::peak::Peak;
 use benches::{Group, Role, Setup, engines, training};
 use indicatif::{ProgressBar, ProgressStyle};
-use kernels::{KernelSet, ThreadPool};
+use kernels::KernelSet;
 use machine::Machine;
 use report::{Report, Row};
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Measures, prints the tables and writes the files asked for; fails if an answer of ours is wrong.
 pub(crate) fn run(flags: &Bench) -> Result<ExitCode, Box<dyn Error>> {
+    match (&flags.files[..], flags.kind) {
+        ([], _) => {}
+        ([old, new], Kind::Compare) => {
+            print!("{}", compare::compare(old, new)?);
+            return Ok(ExitCode::SUCCESS);
+        }
+        _ => return Err("only `compare` takes files".into()),
+    }
     if flags.peers && !cfg!(feature = "peers") {
         return Ok(rebuild::run("peers", "")?);
     }
@@ -30,16 +42,21 @@ pub(crate) fn run(flags: &Bench) -> Result<ExitCode, Box<dyn Error>> {
     }
     let cases = selected(flags)?;
     let setup = Setup { set: kernel_set(flags)?, threads: flags.threads.get(), only: None };
-    let pool = ThreadPool::new(setup.threads)?;
+    let pool = engines::pool(setup.threads)?;
     // All inside the pool, once: to enter it costs microseconds, and other libraries find their threads that way.
     let report = pool.install(|| measure_all(cases, setup, flags))?;
 
     print!("{report}");
-    if let Some(path) = &flags.json {
-        write(path, &format!("{:#}\n", json::value(&report)))?;
+    let (json, markdown) = (format!("{:#}\n", json::value(&report)), report.markdown());
+    let directory = directory()?;
+    let files = [("report.html", &html::page(&report)), ("report.json", &json), ("report.md", &markdown)];
+    for (name, text) in files {
+        write(&directory.join(name), text)?;
     }
-    if let Some(path) = &flags.markdown {
-        write(path, &report.markdown())?;
+    println!("\nwritten with plots to {}", directory.join("report.html").display());
+    let asked_for = [(&flags.json, &json), (&flags.markdown, &markdown)];
+    for (path, text) in asked_for.into_iter().filter_map(|(path, text)| Some((path.as_ref()?, text))) {
+        write(path, text)?;
     }
     let ours_wrong = report.wrong().any(|(_, outcome)| matches!(outcome.role, Role::Ours | Role::OursSerial));
     Ok(if ours_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -50,11 +67,12 @@ fn selected(flags: &Bench) -> Result<Vec<Case>, String> {
     cases.retain(|case| {
         (case.quick || !flags.quick)
             && match flags.kind {
-                Kind::Gemm => case.group.is_gemm(),
+                Kind::Gemm => case.group.is_gemm() && !case.group.is_scale(),
                 Kind::Math => matches!(case.group, Group::Math | Group::Memory),
+                Kind::Scale => case.group.is_scale(),
                 Kind::Losses => case.group == Group::Loss,
                 Kind::Train => case.group == Group::Train,
-                Kind::All => true,
+                Kind::All | Kind::Compare => true,
             }
             && flags.filter.as_ref().is_none_or(|text| case.name.contains(text.as_str()))
     });
@@ -76,7 +94,7 @@ fn plan(flags: &Bench) -> Plan {
 fn measure_all(cases: Vec<Case>, setup: Setup, flags: &Bench) -> Result<Report, String> {
     // First, as it loads libraries, whose threads then wait awake for a while.
     let mut peers = if cases.iter().any(|case| case.group.is_gemm()) { benches::versions() } else { Vec::new() };
-    if cases.iter().any(|case| case.group == Group::Train) {
+    if cases.iter().any(|case| case.group.is_net()) {
         peers.extend(training::versions(setup));
     }
     // Not drawn where stderr is not a terminal.
@@ -84,7 +102,7 @@ fn measure_all(cases: Vec<Case>, setup: Setup, flags: &Bench) -> Result<Report, 
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {eta} left  {msg}");
     progress.set_style(style.expect("the template is well-formed"));
 
-    let before = Peak::measure(setup.set);
+    let (before, others_before) = load::others_during(|| Peak::measure(setup.set));
     let rows = cases
         .into_iter()
         .map(|case| {
@@ -98,10 +116,20 @@ fn measure_all(cases: Vec<Case>, setup: Setup, flags: &Bench) -> Result<Report, 
             Ok(Row { case, outcomes })
         })
         .collect::<Result<_, String>>()?;
-    let after = Peak::measure(setup.set);
+    let (after, others_after) = load::others_during(|| Peak::measure(setup.set));
+    let others = [others_before, others_after].into_iter().flatten().reduce(f64::max);
     progress.finish_and_clear();
     let (machine, isa, threads) = (Machine::here(), setup.set.isa(), setup.threads);
-    Ok(Report { machine, isa, threads, peers, before, after, rows })
+    Ok(Report { machine, isa, threads, peers, before, after, others, rows })
+}
+
+/// Where every report goes, in place of the one before.
+fn directory() -> Result<PathBuf, String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(target).join("bench");
+    let failed = |error| format!("{}: {error}", directory.display());
+    std::fs::create_dir_all(&directory).map_err(failed)?;
+    directory.canonicalize().map_err(failed)
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
@@ -125,7 +153,7 @@ mod tests {
     fn flags_narrow_the_list() {
         let names = |line: &str| selected(&flags(line)).unwrap().len();
         assert_eq!(names("xtask bench"), cases::all().len());
-        let kinds = ["gemm", "math", "losses", "train"].map(|kind| names(&format!("xtask bench {kind}")));
+        let kinds = ["gemm", "math", "losses", "train", "scale"].map(|kind| names(&format!("xtask bench {kind}")));
         assert_eq!(kinds.iter().sum::<usize>(), cases::all().len());
         assert!(names("xtask bench --quick") < cases::all().len());
         assert_eq!(names("xtask bench gemm --filter 256x1024x1024"), 4);

@@ -58,6 +58,8 @@ pub(crate) enum Step {
     Asan,
     /// Random inputs to readers and matrix views
     Fuzz,
+    /// Kernels execute as many instructions as before, by callgrind
+    Instructions,
     /// The short benchmark
     Bench,
     /// A short soak
@@ -104,6 +106,7 @@ impl Step {
             Step::Inlined => examples::inlined(),
             Step::Asan => safety::asan(),
             Step::Fuzz => safety::fuzz(),
+            Step::Instructions => figures::instructions(),
             Step::Bench => figures::bench(),
             Step::Soak => figures::soak(),
         }

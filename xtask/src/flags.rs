@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Ci(Ci),
     /// Compute the golden digests, which are the same on every machine, and compare them with the committed ones
     Digest(Digest),
+    /// Count the instructions of kernels on AVX2 under callgrind, and compare them with those of before
+    Instructions(Instructions),
     /// Train for many steps and see that memory and speed stay level
     Soak(Soak),
     /// Run the element-wise functions over all 2^32 inputs and judge each result against f64
@@ -58,6 +60,13 @@ pub(crate) struct Digest {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Instructions {
+    /// Write them to benches/instructions.txt instead, after a change of kernels or compiler
+    #[arg(long)]
+    pub(crate) write: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Sweep {
     /// Functions, such as exp and tanh [default: all]
     #[arg(value_name = "FUNCTION", value_parser = function)]
@@ -86,6 +95,10 @@ pub(crate) struct Bench {
     /// What to measure
     #[arg(value_enum, default_value_t)]
     pub(crate) kind: Kind,
+
+    /// Of `compare`: what `--json` wrote before and after a change
+    #[arg(value_names = ["OLD", "NEW"], num_args = 2, required_if_eq("kind", "compare"))]
+    pub(crate) files: Vec<PathBuf>,
 
     /// Fewer cases and repetitions, in a minute or two
     #[arg(long)]
@@ -130,9 +143,13 @@ pub(crate) enum Kind {
     Losses,
     /// Training of whole nets
     Train,
+    /// How cost grows with sizes, lengths, batches, widths and depths
+    Scale,
     /// Everything
     #[default]
     All,
+    /// Nothing: what became faster or slower from one report to another
+    Compare,
 }
 
 #[cfg(test)]
@@ -151,6 +168,16 @@ mod tests {
         let Flags { command: Command::Bench(bench) } = parse("avx2").unwrap() else { panic!("a bench") };
         assert_eq!((bench.isa, bench.kind), (Some(Isa::Avx2), Kind::Gemm));
         assert!(parse("sse9").unwrap_err().to_string().contains("expected one of portable"));
+    }
+
+    #[test]
+    fn two_reports_are_compared() {
+        let parse = |line: &str| Flags::try_parse_from(line.split(' '));
+        let Flags { command: Command::Bench(bench) } = parse("xtask bench compare a.json b.json").unwrap() else {
+            panic!("a bench")
+        };
+        assert_eq!((bench.kind, bench.files), (Kind::Compare, vec!["a.json".into(), "b.json".into()]));
+        assert!(parse("xtask bench compare").is_err() && parse("xtask bench compare a.json").is_err());
     }
 
     #[test]

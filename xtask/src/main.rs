@@ -5,6 +5,7 @@ mod bench;
 mod ci;
 mod digest;
 mod flags;
+mod instructions;
 mod rebuild;
 mod soak;
 mod sweep;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Command::Bench(flags) => bench::run(&flags),
         Command::Ci(flags) => ci::run(&flags),
         Command::Digest(flags) => digest::run(&flags),
+        Command::Instructions(flags) => instructions::run(&flags),
         Command::Soak(flags) => soak::run(&flags),
         Command::Sweep(flags) => sweep::run(&flags),
     };

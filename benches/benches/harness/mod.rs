@@ -1,9 +1,9 @@
 //! Hands the list of cases to criterion.
 
 use benches::cases::{self, Task, Variant};
-use benches::{Group, Role, Setup};
+use benches::{Group, Role, Setup, engines};
 use criterion::{BenchmarkId, Criterion, Throughput};
-use kernels::{KernelSet, ThreadPool};
+use kernels::KernelSet;
 use std::time::Duration;
 
 /// Plain loops are left out of products of more operations: criterion repeats a call at least ten times.
@@ -11,7 +11,7 @@ const NAIVE_FLOPS: usize = 1 << 22;
 
 /// Measures the quick cases of the groups that are asked for, on one thread, each answer checked first.
 pub(crate) fn run(wanted: fn(Group) -> bool) {
-    let pool = ThreadPool::new(1).expect("a thread starts");
+    let pool = engines::pool(1).expect("a thread starts");
     // Inside a pool of one thread, because some libraries take all threads of the pool that they are called from.
     pool.install(|| {
         let mut criterion = Criterion::default()

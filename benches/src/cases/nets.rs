@@ -57,7 +57,7 @@ impl Net {
     }
 
     /// The widths from the inputs to the outputs, and the batch.
-    fn name(self) -> String {
+    pub(super) fn name(self) -> String {
         let widths = iter::once(self.inputs).chain(self.layers().map(|(_, outputs)| outputs));
         let widths: Vec<String> = widths.map(|width| width.to_string()).collect();
         format!("{}, batch {}", widths.join("-"), self.batch)

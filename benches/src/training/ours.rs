@@ -2,8 +2,9 @@
 
 use super::{RunTraining, Training, places};
 use crate::cases::Pass;
+use crate::engines;
 use kernels::KernelSet;
-use nn::{Activation, BatchSize, Loss, Model, Predictor, Sgd, ThreadPool, TrainOptions, Trainer};
+use nn::{Activation, BatchSize, Loss, Model, Predictor, Sgd, TrainOptions, Trainer};
 use std::sync::Arc;
 
 pub(super) fn engine(training: &Training, set: &'static KernelSet, threads: usize) -> RunTraining {
@@ -26,7 +27,7 @@ pub(super) fn engine(training: &Training, set: &'static KernelSet, threads: usiz
         threads,
         ..TrainOptions::default()
     };
-    let pool = Arc::new(ThreadPool::new(threads).expect("threads start"));
+    let pool = engines::pool(threads).expect("threads start");
     RunTraining::Here(Box::new(move |training, result| {
         let mut trainer = Trainer::with_pool(model.clone(), options, Arc::clone(&pool)).expect(VALID);
         trainer.fit((training.x(), training.labels())).expect(VALID);

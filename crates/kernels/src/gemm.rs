@@ -20,6 +20,7 @@ mod micro;
 mod pack;
 mod packed;
 mod problem;
+mod row;
 mod scratch;
 mod threads;
 mod view;

@@ -78,41 +78,56 @@ type F64Of<V> = <<V as Float>::Simd as Simd>::F64;
 
 #[inline(always)]
 pub(crate) fn dot<S: Simd>(s: S, x: &[f32], y: &[f32]) -> f32 {
-    let [sum] = dots_with::<S::F32, 1>(s, [x], y);
-    sum
+    assert!(x.len() == y.len());
+    // SAFETY: both slices have as many elements.
+    let [lanes] = unsafe { lanes_of_dots::<S::F32, 1>(s, [x.as_ptr()], y.as_ptr(), y.len()) };
+    lanes.sum_lanes()
 }
 
-/// The dot product of each row of x with y, all of the same length, in the order of a sum, by fused multiply-adds.
+/// The dot product of each row of x with y, all of `len` elements, in the order of a sum, by fused multiply-adds, up to the
+/// sum of the lanes.
+///
+/// # Safety
+/// - `len` elements from each pointer on must be readable.
 #[inline(always)]
-pub(crate) fn dots_with<V: Float, const ROWS: usize>(
+pub(crate) unsafe fn lanes_of_dots<V: Float, const ROWS: usize>(
     s: V::Simd,
-    x: [&[V::Scalar]; ROWS],
-    y: &[V::Scalar],
-) -> [V::Scalar; ROWS] {
+    x: [*const V::Scalar; ROWS],
+    y: *const V::Scalar,
+    len: usize,
+) -> [V; ROWS] {
     let mut acc = [[V::splat(s, V::Scalar::default()); ACCUMULATORS]; ROWS];
     let group = ACCUMULATORS * V::LANES;
-    let whole = y.len() / group * group;
+    let whole = len / group * group;
     for from in (0..whole).step_by(group) {
         for i in 0..ACCUMULATORS {
-            let at = from + i * V::LANES..from + (i + 1) * V::LANES;
-            let y = V::load(s, &y[at.clone()]);
+            let at = from + i * V::LANES;
+            // SAFETY: the caller's promise, and at + LANES is at most `len`.
+            let y = unsafe { V::load_ptr(s, y.add(at)) };
             for (acc, x) in acc.iter_mut().zip(x) {
-                acc[i] = V::load(s, &x[at.clone()]).mul_add(y, acc[i]);
+                // SAFETY: as above.
+                acc[i] = unsafe { V::load_ptr(s, x.add(at)) }.mul_add(y, acc[i]);
             }
         }
     }
-    for (i, from) in (whole..y.len()).step_by(V::LANES).enumerate() {
-        let at = from..y.len().min(from + V::LANES);
-        let y = V::load_partial(s, &y[at.clone()]);
-        for (acc, x) in acc.iter_mut().zip(x) {
-            acc[i] = V::load_partial(s, &x[at.clone()]).mul_add(y, acc[i]);
+    // A constant number of times, so that the accumulators stay in registers.
+    for i in 0..ACCUMULATORS {
+        let at = whole + i * V::LANES;
+        if at < len {
+            let tail = V::tail(s, V::LANES.min(len - at));
+            // SAFETY: the caller's promise, and the tail ends at `len` at most.
+            let y = unsafe { V::load_tail(s, y.add(at), tail) };
+            for (acc, x) in acc.iter_mut().zip(x) {
+                // SAFETY: as above.
+                acc[i] = unsafe { V::load_tail(s, x.add(at), tail) }.mul_add(y, acc[i]);
+            }
         }
     }
-    let mut sums = [V::Scalar::default(); ROWS];
-    for (sum, acc) in sums.iter_mut().zip(acc) {
-        *sum = combine(acc).sum_lanes();
+    let mut lanes = [V::splat(s, V::Scalar::default()); ROWS];
+    for (lanes, acc) in lanes.iter_mut().zip(acc) {
+        *lanes = combine(acc);
     }
-    sums
+    lanes
 }
 
 /// The largest element, NaN if there is one, -infinity if there is none at all.

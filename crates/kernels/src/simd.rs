@@ -59,6 +59,9 @@ pub(crate) const MAGIC_F32: f32 = 12_582_912.0;
 /// 1.5 * 2^52, for `f64`.
 pub(crate) const MAGIC_F64: f64 = 6_755_399_441_055_744.0;
 
+/// Lanes of the element type that has most.
+pub(crate) const MAX_LANES: usize = 16;
+
 /// An instruction set, as a zero-size token.
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const ISA: Isa;
@@ -70,7 +73,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const NV: usize;
     /// Rows of the tile that is one masked vector wide: the mask may need registers too.
     const MR_NARROW: usize;
-    /// Vectors of the tile of a single row: as many chains as hide the latency of an addition.
+    /// Vectors of a single row of C that are summed side by side: as many chains as hide the latency of an addition, 4 or 8.
     const NV_ROW: usize;
     /// Dot products that are summed side by side.
     const DOTS: usize;
@@ -185,6 +188,19 @@ pub(crate) trait Float:
     fn round_small(self) -> Self;
     /// The sum of the lanes: lane i + lane i+LANES/2, and so on by halves.
     fn sum_lanes(self) -> Self::Scalar;
+    /// Lane i: [`sum_lanes`](Self::sum_lanes) of vector i, to the same bits.
+    ///
+    /// # Panics
+    /// Unless there are `LANES` vectors.
+    #[inline(always)]
+    fn sum_lanes_of_each(vectors: &[Self]) -> Self {
+        assert!(vectors.len() == Self::LANES);
+        let mut sums = [Self::Scalar::default(); MAX_LANES];
+        for (sum, vector) in sums.iter_mut().zip(vectors) {
+            *sum = vector.sum_lanes();
+        }
+        Self::load(vectors[0].token(), &sums)
+    }
     /// The largest lane by the same tree, each step `a > b ? a : b` with a the lower lane.
     fn max_lanes(self) -> Self::Scalar;
 

@@ -10,11 +10,15 @@ pub(crate) fn value(report: &Report) -> Value {
     json!({
         "cpu": report.machine.cpu,
         "cores": report.machine.cores,
+        "caches": report.machine.caches,
         "compiler": report.machine.compiler,
+        "commit": report.machine.commit,
+        "date": report.machine.date,
         "isa": report.isa.name(),
         "threads": report.threads,
         "peers": report.peers,
         "peak_gflops": { "f32": peak.f32, "f64": peak.f64 },
+        "other_cores_busy": report.others,
         "cases": report.rows.iter().map(case).collect::<Vec<_>>(),
     })
 }

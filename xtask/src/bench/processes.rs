@@ -10,8 +10,7 @@ use benches::cases::{self, Case};
 use benches::check::Wrong;
 use benches::measure::{Outcome, Plan, measure};
 use benches::stats::Summary;
-use benches::{Role, Setup};
-use kernels::ThreadPool;
+use benches::{Role, Setup, engines};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::process::{Command, ExitCode, Stdio};
@@ -83,7 +82,7 @@ pub(super) fn run_alone(case: &str, engine: &str, flags: &Bench) -> Result<ExitC
     // Names of engines are constants; this one lives as long as the process, too.
     let setup = Setup { set, threads, only: Some(engine.to_owned().leak()) };
     let plan = plan(flags);
-    let outcomes = ThreadPool::new(threads)?.install(|| measure(&mut *case.trial(setup), plan));
+    let outcomes = engines::pool(threads)?.install(|| measure(&mut *case.trial(setup), plan));
     let [outcome] = outcomes[..] else { return Err(format!("{} engines are called {engine}", outcomes.len()).into()) };
     println!("{}", encode(outcome.nanoseconds));
     Ok(ExitCode::SUCCESS)

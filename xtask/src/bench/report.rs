@@ -14,6 +14,9 @@ use std::fmt;
 /// A difference that is more than noise on a quiet machine.
 const TOLERATED: f64 = 0.10;
 
+/// Cores that other programs may keep busy: as good as idle, by a clock of hundredths of a second.
+const OTHERS: f64 = 0.2;
+
 /// Cases that a warning names.
 const SHOWN: usize = 6;
 
@@ -27,6 +30,8 @@ pub(crate) struct Report {
     pub(crate) before: Peak,
     /// and after them.
     pub(crate) after: Peak,
+    /// How many cores other programs kept busy before or after, whichever is more, where the system tells.
+    pub(crate) others: Option<f64>,
     pub(crate) rows: Vec<Row>,
 }
 
@@ -40,6 +45,11 @@ impl Row {
     fn of(&self, role: Role) -> Option<Summary> {
         let medians = self.outcomes.iter().filter(|outcome| outcome.role == role);
         medians.filter_map(|outcome| outcome.nanoseconds.ok()).min_by(|a, b| a.median.total_cmp(&b.median))
+    }
+
+    /// Nanoseconds of ours.
+    pub(crate) fn ours(&self) -> Option<f64> {
+        Some(self.of(Role::Ours)?.median)
     }
 
     /// How many times as long as ours the best engine of a role takes.
@@ -64,7 +74,8 @@ impl Row {
         }
     }
 
-    fn flops(&self) -> Option<usize> {
+    /// Floating-point operations of a call or a run.
+    pub(crate) fn flops(&self) -> Option<usize> {
         match self.case.task {
             Task::Net(net) => Some(net.flops()),
             _ => Some(self.product()?.flops()),
@@ -121,7 +132,7 @@ impl Report {
         [header + "\n"].into_iter().chain(tables).collect::<Vec<_>>().join("\n")
     }
 
-    fn header(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn header(&self) -> Vec<(&'static str, String)> {
         let peak = self.peak();
         let mut header = vec![
             ("CPU", format!("{}, cores: {}", self.machine.cpu, self.machine.cores)),
@@ -129,14 +140,18 @@ impl Report {
             ("threads", self.threads.to_string()),
             ("FMA peak of a core", format!("{:.1} GFLOP/s f32, {:.1} f64", peak.f32, peak.f64)),
             ("compiler", self.machine.compiler.to_owned()),
+            ("sources", format!("{}, measured {}", self.machine.commit, self.machine.date)),
         ];
+        if !self.machine.caches.is_empty() {
+            header.insert(1, ("caches", self.machine.caches.join(", ")));
+        }
         if !self.peers.is_empty() {
             header.push(("other libraries", self.peers.join(", ")));
         }
         header
     }
 
-    fn tables(&self) -> impl Iterator<Item = Table> {
+    pub(crate) fn tables(&self) -> impl Iterator<Item = Table> {
         let groups = Group::ALL.into_iter().filter_map(|group| {
             let rows: Vec<&Row> = self.rows.iter().filter(|row| row.case.group == group).collect();
             (!rows.is_empty()).then(|| self.table(group, &rows))
@@ -162,14 +177,14 @@ impl Report {
             let unit = row.case.task.elements().map_or(1e3, |elements| elements as f64);
             let mut cells = vec![row.case.name.clone()];
             cells.extend(
-                engines.iter().map(|name| if group == Group::Train { speed(row, name) } else { time(row, name, unit) }),
+                engines.iter().map(|name| if group.is_net() { speed(row, name) } else { time(row, name, unit) }),
             );
             cells.push(optional(row.of(Role::Ours), spread));
             cells.extend(columns.iter().map(|(_, cell)| cell(self, row)));
             cells
         };
         let unit = match group {
-            Group::Train => "examples/s",
+            _ if group.is_net() => "examples/s",
             _ if group.is_gemm() => "µs a call",
             _ => "ns an element",
         };
@@ -180,7 +195,7 @@ impl Report {
         }
     }
 
-    fn warnings(&self) -> Vec<String> {
+    pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (case, outcome) in self.wrong() {
             if let Err(wrong) = outcome.nanoseconds {
@@ -201,6 +216,11 @@ impl Report {
             warnings.push(format!(
                 "times of ours spread over more than 10 % (10th to 90th percentile): {names}. Stop other programs, \
                  then repeat these with --filter."
+            ));
+        }
+        if let Some(others) = self.others.filter(|others| *others > OTHERS) {
+            warnings.push(format!(
+                "other programs kept {others:.1} cores busy. Stop them, or raise the priority of this one with `nice`."
             ));
         }
         let drift = self.before.drift(self.after);
@@ -238,18 +258,18 @@ type Column = (&'static str, fn(&Report, &Row) -> String);
 /// What is worked out from the times, as far as there are engines to compare with.
 fn columns(group: Group, any: &dyn Fn(Role) -> bool) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
-    if group == Group::Train {
+    if group.is_net() {
         columns.push(("µs a step", |_, row| optional(row.step(), significant)));
     }
     if group.is_gemm() {
         columns.push(("GFLOP/s", |_, row| optional(row.rate(), |rate| format!("{rate:.1}"))));
     }
-    if group.is_gemm() || group == Group::Train {
+    if group.is_gemm() || group.is_net() {
         columns.push(("% peak", |report, row| {
             optional(report.share_of_peak(row), |share| format!("{:.0}", 100.0 * share))
         }));
     }
-    if group == Group::Memory {
+    if group.is_memory() {
         columns.push(("GB/s", |_, row| optional(row.bandwidth(), |rate| format!("{rate:.1}"))));
     }
     let mut compare = |role, column: Column| columns.extend(any(role).then_some(column));
@@ -337,12 +357,20 @@ pub(crate) mod tests {
             outcome("fast", Role::Peer, 10_000.0),
         ];
         Report {
-            machine: Machine { cpu: "cpu".to_owned(), cores: 1, compiler: "rustc" },
+            machine: Machine {
+                cpu: "cpu".to_owned(),
+                cores: 1,
+                caches: vec!["L1 48K".to_owned()],
+                compiler: "rustc",
+                commit: "abc1234".to_owned(),
+                date: "2024-02-29".to_owned(),
+            },
             isa: Isa::Portable,
             threads: 1,
             peers: vec!["slow 1.0".to_owned(), "fast 2.0".to_owned()],
             before: Peak { f32: 419.4304, f64: 1.0 },
             after: Peak { f32: peak_after, f64: 1.0 },
+            others: Some(0.1),
             rows: vec![Row { case, outcomes }],
         }
     }
@@ -360,7 +388,10 @@ pub(crate) mod tests {
     fn noise_is_warned_of() {
         let text = report(200.0).to_string();
         assert!(text.contains("spread over more than 10 %") && text.contains("52 % apart"), "{text}");
-        assert!(!report(419.0).to_string().contains("apart"));
+        let quiet = report(419.0);
+        assert!(!quiet.to_string().contains("apart") && !quiet.to_string().contains("cores busy"));
+        let text = Report { others: Some(1.5), ..quiet }.to_string();
+        assert!(text.contains("other programs kept 1.5 cores busy"), "{text}");
     }
 
     #[test]

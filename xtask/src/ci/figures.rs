@@ -1,11 +1,23 @@
-//! What is measured; here only that it can be.
+//! What is measured. Of times here only that they can be: a gate must not depend on what else runs.
 
 use super::command::{run, xtask};
 use super::{Outcome, StepResult};
+use crate::instructions::{self, HOW_TO_REWRITE, Verdict};
 
 pub(super) fn bench() -> StepResult {
     run(&mut xtask("bench --quick")?)?;
     Ok(Outcome::Passed)
+}
+
+pub(super) fn instructions() -> StepResult {
+    match instructions::compare()? {
+        Verdict::Level(_) => Ok(Outcome::Passed),
+        Verdict::Skipped(why) => Ok(Outcome::Skipped(why)),
+        Verdict::Changed(table) => {
+            println!("{table}\n{HOW_TO_REWRITE}");
+            Err(format!("the instructions of {} kernels changed by more than 2 %", table.rows.len()).into())
+        }
+    }
 }
 
 pub(super) fn soak() -> StepResult {

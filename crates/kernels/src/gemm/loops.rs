@@ -14,7 +14,7 @@ use super::micro::{ALayout, MR_MAX, ROW_GROUP, Tile, Width};
 use super::pack::Panels;
 use super::problem::{BOperand, Order};
 use super::scratch::{Buffers, Scratch};
-use super::{Arithmetic, MatMut, MatRef, Problem, blocking, copy, dot, micro, pack, scratch};
+use super::{Arithmetic, MatMut, MatRef, Problem, blocking, copy, dot, micro, pack, row, scratch};
 use crate::reduce::add_rows;
 use crate::simd::{Float, Simd};
 use std::marker::PhantomData;
@@ -23,15 +23,16 @@ use std::marker::PhantomData;
 pub(crate) fn serial<S: Simd, T: Arithmetic>(problem: &mut Problem<'_, T>) {
     // SAFETY: this function is reached only through the `KernelSet` of S.
     let s = unsafe { S::assume_available() };
-    scratch::with_buffers(|buffers| {
-        s.run(
-            #[inline(always)]
-            |s| match problem.order {
-                Order::Dot => dot::dots(s, problem.reborrow()),
-                Order::Chain => loops(s, problem, buffers),
-            },
-        )
-    });
+    match problem.order {
+        Order::Dot => dot::dots(s, problem.reborrow()),
+        Order::Chain if row::is_row(problem) => row::row(s, problem.reborrow()),
+        Order::Chain => scratch::with_buffers(|buffers| {
+            s.run(
+                #[inline(always)]
+                |s| loops(s, problem, buffers),
+            );
+        }),
+    }
 }
 
 #[inline(always)]
@@ -122,22 +123,12 @@ fn band<S: Simd, T: Arithmetic>(alpha: T, a: &ATile<'_, T>, b: &BBlock<'_, T>, b
         beta,
     };
     let mut j = 0;
-    // A single row has too few chains in a tile of the usual width.
-    if rows == 1 && b.panels.is_none() {
-        let kernel = micro::kernels::<S, T>(a.layout, Width::Row)[0];
-        while j + S::NV_ROW * lanes <= cols {
-            (tile.b, tile.c) = (b.column(j), to.wrapping_add(j));
-            // SAFETY: whoever calls holds a token, which proves the features. A's view, or the panel packed from it, holds `rows` rows of depth
-            // k; B's view as many rows of columns j to j + NV_ROW * lanes; and C is ours and holds these columns, its rows
-            // contiguous.
-            unsafe { kernel(&tile) };
-            j += S::NV_ROW * lanes;
-        }
-    }
     let full = micro::kernels::<S, T>(a.layout, Width::Full);
     while j + S::NV * lanes <= cols {
         (tile.b, tile.c) = (b.column(j), to.wrapping_add(j));
-        // SAFETY: as above, for columns j to j + NV * lanes, which never cross from one packed panel to the next.
+        // SAFETY: whoever calls holds a token, which proves the features. A's view, or the panel packed from it, holds
+        // `rows` rows of depth k; B's view as many rows of columns j to j + NV * lanes, which never cross from one packed
+        // panel to the next; and C is ours and holds these columns, its rows contiguous.
         unsafe { full[rows - 1](&tile) };
         j += S::NV * lanes;
     }

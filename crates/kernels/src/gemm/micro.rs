@@ -57,8 +57,6 @@ pub(crate) enum Width {
     Full,
     /// One vector, of which `cols` lanes exist.
     Narrow,
-    /// `NV_ROW` vectors, for tiles of a single row.
-    Row,
 }
 
 /// `C = alpha A B + beta C` on one tile, as [`Tile`] describes it.
@@ -81,8 +79,6 @@ pub(crate) fn kernels<S: Simd, T: Arithmetic>(a: ALayout, width: Width) -> &'sta
         };
     }
     match (a, width) {
-        (ALayout::Rows, Width::Row) => const { &[single_row::<S, T, true>(); MR_MAX] },
-        (ALayout::Columns, Width::Row) => const { &[single_row::<S, T, false>(); MR_MAX] },
         (ALayout::Rows, Width::Full) => {
             heights!(true, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
         }
@@ -105,15 +101,6 @@ const fn height<S: Simd, T: Arithmetic, const MR: usize, const A_ROWS: bool, con
         (false, 1) if MR <= S::MR => micro_kernel::<S, T, MR, 1, A_ROWS, false>,
         (false, 2) if MR <= S::MR => micro_kernel::<S, T, MR, 2, A_ROWS, false>,
         _ => too_tall::<T>,
-    }
-}
-
-/// The kernel of a single row.
-const fn single_row<S: Simd, T: Arithmetic, const A_ROWS: bool>() -> MicroKernel<T> {
-    match S::NV_ROW {
-        8 => micro_kernel::<S, T, 1, 8, A_ROWS, false>,
-        4 => micro_kernel::<S, T, 1, 4, A_ROWS, false>,
-        _ => micro_kernel::<S, T, 1, 1, A_ROWS, false>,
     }
 }
 

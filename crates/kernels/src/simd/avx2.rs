@@ -195,6 +195,17 @@ impl Float for F32x16 {
             let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
             _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
         }
+        // As with AVX-512: two vectors become one at each step, the last two inside of 128 bits.
+        fn sum_lanes_of_each(vectors: &[Self]) -> Self {
+            let v: &[Self; 16] = vectors.try_into().expect("16 vectors");
+            F32x16(
+                lanes(pairs(quarters(v[0], v[4]), quarters(v[1], v[5])), pairs(quarters(v[2], v[6]), quarters(v[3], v[7]))),
+                lanes(
+                    pairs(quarters(v[8], v[12]), quarters(v[9], v[13])),
+                    pairs(quarters(v[10], v[14]), quarters(v[11], v[15])),
+                ),
+            )
+        }
         fn max_lanes(self) -> f32 {
             let eight = _mm256_max_ps(self.0, self.1);
             let four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
@@ -207,6 +218,27 @@ impl Float for F32x16 {
 with_intrinsics! {
     fn widen_half(x: __m256) -> F64x8 {
         F64x8(_mm256_cvtps_pd(_mm256_castps256_ps128(x)), _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(x)))
+    }
+}
+
+with_intrinsics! {
+    fn quarters(a: F32x16, b: F32x16) -> __m256 {
+        let (a, b) = (_mm256_add_ps(a.0, a.1), _mm256_add_ps(b.0, b.1));
+        _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b))
+    }
+    fn pairs(a: __m256, b: __m256) -> __m256 {
+        let (a, b) = (_mm256_castps_pd(a), _mm256_castps_pd(b));
+        _mm256_add_ps(_mm256_castpd_ps(_mm256_unpacklo_pd(a, b)), _mm256_castpd_ps(_mm256_unpackhi_pd(a, b)))
+    }
+    fn lanes(a: __m256, b: __m256) -> __m256 {
+        _mm256_add_ps(_mm256_shuffle_ps::<0x88>(a, b), _mm256_shuffle_ps::<0xdd>(a, b))
+    }
+    fn pairs_f64(a: F64x8, b: F64x8) -> __m256d {
+        let (a, b) = (_mm256_add_pd(a.0, a.1), _mm256_add_pd(b.0, b.1));
+        _mm256_add_pd(_mm256_permute2f128_pd::<0x20>(a, b), _mm256_permute2f128_pd::<0x31>(a, b))
+    }
+    fn lanes_f64(a: __m256d, b: __m256d) -> __m256d {
+        _mm256_add_pd(_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b))
     }
 }
 
@@ -368,6 +400,13 @@ impl Float for F64x8 {
             let four = _mm256_add_pd(self.0, self.1);
             let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
             _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+        }
+        fn sum_lanes_of_each(vectors: &[Self]) -> Self {
+            let v: &[Self; 8] = vectors.try_into().expect("8 vectors");
+            F64x8(
+                lanes_f64(pairs_f64(v[0], v[2]), pairs_f64(v[1], v[3])),
+                lanes_f64(pairs_f64(v[4], v[6]), pairs_f64(v[5], v[7])),
+            )
         }
         fn max_lanes(self) -> f64 {
             let four = _mm256_max_pd(self.0, self.1);

@@ -152,6 +152,17 @@ impl Float for F32x16 {
             let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
             _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
         }
+        // Two vectors become one at each step of the tree, and in the end 16 one: halves meet, then quarters, pairs, lanes. The
+        // last two steps stay inside of a quarter, so quarter q of the result is to come from vectors 4 q to 4 q + 3.
+        fn sum_lanes_of_each(vectors: &[Self]) -> Self {
+            let v: &[Self; 16] = vectors.try_into().expect("16 vectors");
+            let a = quarters(halves(v[0], v[4]), halves(v[8], v[12]));
+            let b = quarters(halves(v[1], v[5]), halves(v[9], v[13]));
+            let c = quarters(halves(v[2], v[6]), halves(v[10], v[14]));
+            let d = quarters(halves(v[3], v[7]), halves(v[11], v[15]));
+            let (ab, cd) = (pairs(a, b), pairs(c, d));
+            F32x16(_mm512_shuffle_ps::<0x88>(ab.0, cd.0)) + F32x16(_mm512_shuffle_ps::<0xdd>(ab.0, cd.0))
+        }
         fn max_lanes(self) -> f32 {
             let eight = _mm256_max_ps(low(self.0), high(self.0));
             let four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
@@ -162,6 +173,22 @@ impl Float for F32x16 {
 }
 
 with_intrinsics! {
+    fn halves(a: F32x16, b: F32x16) -> F32x16 {
+        F32x16(_mm512_shuffle_f32x4::<0x44>(a.0, b.0)) + F32x16(_mm512_shuffle_f32x4::<0xee>(a.0, b.0))
+    }
+    fn quarters(a: F32x16, b: F32x16) -> F32x16 {
+        F32x16(_mm512_shuffle_f32x4::<0x88>(a.0, b.0)) + F32x16(_mm512_shuffle_f32x4::<0xdd>(a.0, b.0))
+    }
+    fn pairs(a: F32x16, b: F32x16) -> F32x16 {
+        let (a, b) = (_mm512_castps_pd(a.0), _mm512_castps_pd(b.0));
+        F32x16(_mm512_castpd_ps(_mm512_unpacklo_pd(a, b))) + F32x16(_mm512_castpd_ps(_mm512_unpackhi_pd(a, b)))
+    }
+    fn halves_f64(a: F64x8, b: F64x8) -> F64x8 {
+        F64x8(_mm512_shuffle_f64x2::<0x44>(a.0, b.0)) + F64x8(_mm512_shuffle_f64x2::<0xee>(a.0, b.0))
+    }
+    fn pairs_f64(a: F64x8, b: F64x8) -> F64x8 {
+        F64x8(_mm512_shuffle_f64x2::<0x88>(a.0, b.0)) + F64x8(_mm512_shuffle_f64x2::<0xdd>(a.0, b.0))
+    }
     fn low(x: __m512) -> __m256 { _mm512_castps512_ps256(x) }
     fn high(x: __m512) -> __m256 { _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(x))) }
 }
@@ -277,6 +304,12 @@ impl Float for F64x8 {
             let four = _mm256_add_pd(_mm512_castpd512_pd256(self.0), _mm512_extractf64x4_pd::<1>(self.0));
             let two = _mm_add_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd::<1>(four));
             _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)))
+        }
+        fn sum_lanes_of_each(vectors: &[Self]) -> Self {
+            let v: &[Self; 8] = vectors.try_into().expect("8 vectors");
+            let a = pairs_f64(halves_f64(v[0], v[2]), halves_f64(v[4], v[6]));
+            let b = pairs_f64(halves_f64(v[1], v[3]), halves_f64(v[5], v[7]));
+            F64x8(_mm512_unpacklo_pd(a.0, b.0)) + F64x8(_mm512_unpackhi_pd(a.0, b.0))
         }
         fn max_lanes(self) -> f64 {
             let four = _mm256_max_pd(_mm512_castpd512_pd256(self.0), _mm512_extractf64x4_pd::<1>(self.0));

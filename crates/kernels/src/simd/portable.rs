@@ -16,7 +16,7 @@ impl Simd for Portable {
     const MR: usize = 4;
     const NV: usize = 1;
     const MR_NARROW: usize = 4;
-    const NV_ROW: usize = 1;
+    const NV_ROW: usize = 4;
     const DOTS: usize = 1;
 
     unsafe fn assume_available() -> Self {

@@ -1,0 +1,147 @@
+//! A single row of C, from a B whose rows are contiguous: as many columns at a time as hide the latency of the chains, with
+//! nothing of what tiles need around them.
+
+use super::blocking::k_block;
+use super::problem::{BOperand, Order};
+use super::{Arithmetic, Problem};
+use crate::simd::{Float, Simd};
+
+/// Whether [`row`] computes the problem.
+pub(crate) fn is_row<T: Arithmetic>(problem: &Problem<'_, T>) -> bool {
+    let (m, n, _) = problem.shape();
+    let b_has_contiguous_rows = matches!(problem.b, BOperand::View(b) if b.col_stride() == 1 || n == 1);
+    problem.order == Order::Chain
+        && m == 1
+        && b_has_contiguous_rows
+        && problem.c.has_contiguous_rows()
+        && problem.column_sums.is_none()
+}
+
+/// Computes a problem for which [`is_row`] holds. A function of its own, so that it has registers of its own.
+#[inline(never)]
+pub(crate) fn row<S: Simd, T: Arithmetic>(s: S, problem: Problem<'_, T>) {
+    let (_, n, k) = problem.shape();
+    let Problem { alpha, a, b: BOperand::View(b), beta, mut c, epilogue, .. } = problem else {
+        unreachable!("B was found to be a view");
+    };
+    let (lanes, to) = (T::Vector::<S>::LANES, c.as_mut_ptr());
+    let row = Row { k, a: a.as_ptr(), a_stride: a.col_stride(), b: b.as_ptr(), b_stride: b.row_stride(), alpha, beta };
+    s.run(
+        #[inline(always)]
+        |s| {
+            let mut j = 0;
+            // SAFETY: A has k elements in its row, B k rows of n contiguous elements and C one, which is borrowed mutably;
+            // the columns from j on that each call touches are below n.
+            unsafe {
+                while n - j >= 8 * lanes && S::NV_ROW == 8 {
+                    row.columns::<S, 8>(s, to, j, lanes);
+                    j += 8 * lanes;
+                }
+                while n - j >= 4 * lanes {
+                    row.columns::<S, 4>(s, to, j, lanes);
+                    j += 4 * lanes;
+                }
+                if n - j >= 2 * lanes {
+                    row.columns::<S, 2>(s, to, j, lanes);
+                    j += 2 * lanes;
+                }
+                while j < n {
+                    let last = lanes.min(n - j);
+                    row.columns::<S, 1>(s, to, j, last);
+                    j += last;
+                }
+            }
+        },
+    );
+    epilogue.apply_to_part(s, 0, 0, c);
+}
+
+/// The operands.
+struct Row<T> {
+    k: usize,
+    a: *const T,
+    a_stride: isize,
+    b: *const T,
+    b_stride: isize,
+    alpha: T,
+    beta: Option<T>,
+}
+
+impl<T: Arithmetic> Row<T> {
+    /// Columns from `j` on of C: of the last of `NV` vectors `last` lanes, of the others all.
+    ///
+    /// # Safety
+    /// - `k` elements of A, and as many rows of B with the columns named, must be readable; these of C writable too.
+    #[inline(always)]
+    unsafe fn columns<S: Simd, const NV: usize>(&self, s: S, c: *mut T, j: usize, last: usize) {
+        let lanes = T::Vector::<S>::LANES;
+        let tail = T::Vector::<S>::tail(s, last);
+        let (alpha, zero) = (T::Vector::<S>::splat(s, self.alpha), T::Vector::<S>::splat(s, T::default()));
+        let (mut a, mut b) = (self.a, self.b.wrapping_add(j));
+        let c = c.wrapping_add(j);
+        let mut sums: Option<[T::Vector<S>; NV]> = None;
+        let block = k_block(self.k);
+        let mut left = self.k;
+        loop {
+            let depth = block.min(left);
+            let mut acc = [zero; NV];
+            for _ in 0..depth {
+                // SAFETY: the caller's promise; the pointers step past the end only after the last use.
+                unsafe {
+                    let a_k = T::Vector::<S>::splat(s, *a);
+                    for (v, acc) in acc.iter_mut().enumerate() {
+                        *acc = a_k.mul_add(load::<S, T, NV>(s, b, v, tail), *acc);
+                    }
+                }
+                a = a.wrapping_offset(self.a_stride);
+                b = b.wrapping_offset(self.b_stride);
+            }
+            let mut new = acc;
+            for (v, new) in new.iter_mut().enumerate() {
+                *new = match (&sums, self.beta) {
+                    (Some(sums), _) => alpha.mul_add(*new, sums[v]),
+                    (None, Some(beta)) => {
+                        // SAFETY: the caller's promise.
+                        let old = unsafe { load::<S, T, NV>(s, c, v, tail) };
+                        alpha.mul_add(*new, T::Vector::<S>::splat(s, beta) * old)
+                    }
+                    (None, None) => alpha * *new,
+                };
+            }
+            sums = Some(new);
+            left -= depth;
+            if left == 0 {
+                break;
+            }
+        }
+        for (v, &sum) in sums.iter().flatten().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe {
+                match NV {
+                    1 => sum.store_tail(c, tail),
+                    _ => sum.store_ptr(c.wrapping_add(v * lanes)),
+                }
+            }
+        }
+    }
+}
+
+/// Vector `v` of those from `from` on; the only one may be a part.
+///
+/// # Safety
+/// - The vector, or where `NV` is 1 its lanes in `tail`, must be readable.
+#[inline(always)]
+unsafe fn load<S: Simd, T: Arithmetic, const NV: usize>(
+    s: S,
+    from: *const T,
+    v: usize,
+    tail: <T::Vector<S> as Float>::Tail,
+) -> T::Vector<S> {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match NV {
+            1 => T::Vector::<S>::load_tail(s, from, tail),
+            _ => T::Vector::<S>::load_ptr(s, from.wrapping_add(v * T::Vector::<S>::LANES)),
+        }
+    }
+}
