@@ -55,6 +55,9 @@ fn a_training_without_epochs_has_no_curves() {
     assert!(matches!(page.clone().sample(bad).to_html(), Err(Error::ShapeMismatch { .. })));
     let bad = Sample { pixels: vec![f32::NAN], width: 1, ..Sample::default() };
     assert!(matches!(page.clone().sample(bad).to_html(), Err(Error::NonFiniteInput { .. })));
+    let named = Sample { label: "<b>".into(), predicted: "a&b".into(), ..Sample::default() };
+    let html = page.clone().sample(named).to_html().unwrap();
+    assert!(html.contains("<figure class=\"wrong\">&lt;b&gt;, taken for a&amp;b</figure>"), "{html}");
     let level = Sample { pixels: vec![3.0; 4], width: 2, ..Sample::default() };
     assert_eq!(count(&page.sample(level).to_html().unwrap(), "#000000"), 4);
 }
