@@ -113,29 +113,14 @@ entries! {
 fn map<S: Simd, F: Unary>(x: &[f32], out: &mut [f32]) {
     token::<S>().run(
         #[inline(always)]
-        |s| {
-            math::map(
-                s,
-                x,
-                out,
-                #[inline(always)]
-                |x| F::of(x),
-            )
-        },
+        |s| F::map(s, x, out),
     );
 }
 
 fn map_in_place<S: Simd, F: Unary>(x: &mut [f32]) {
     token::<S>().run(
         #[inline(always)]
-        |s| {
-            math::map_in_place(
-                s,
-                x,
-                #[inline(always)]
-                |x| F::of(x),
-            )
-        },
+        |s| F::map_in_place(s, x),
     );
 }
 

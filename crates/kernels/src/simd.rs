@@ -288,6 +288,7 @@ pub(crate) trait Int32:
     fn shift_left<const N: u32>(self) -> Self;
     /// Arithmetic: the sign is repeated.
     fn shift_right<const N: u32>(self) -> Self;
+    fn lt(self, other: Self) -> <Self::Float as Float>::Mask;
     fn bits_to_float(self) -> Self::Float;
     /// The value as a float; exact below 2^24.
     fn to_float(self) -> Self::Float;

@@ -4,9 +4,9 @@
 //! with g a polynomial; the exponential is at most 0.16, so that its errors count little beside the last rounding. The
 //! sign is copied from x, so the function is odd.
 
-use super::exp::{of_rest, power_of_product};
+use super::exp::{LN2_HIGH, LN2_LOW, LOG2_E, of_rest};
 use super::polynomial;
-use crate::simd::Float32;
+use crate::simd::{Float32, Int32, MAGIC_F32};
 
 /// `erf(a) / a - 1` as a polynomial of a² for a from 0 to 1, lowest power first; minimax to 2^-29.4 of erf.
 const Q: [f32; 7] =
@@ -24,7 +24,13 @@ pub(crate) fn erf<V: Float32>(x: V) -> V {
     let small = polynomial(a * a, &Q).mul_add(a, a);
     // The constant first: where x is NaN, the minimum chooses x.
     let clamped = x.constant(HIGHEST).min(a);
-    let (t, r) = power_of_product::<0, V>(clamped, polynomial(clamped, &G));
+    let g = polynomial(clamped, &G);
+    // The low bits of the sum are an exponent. The product in r is not rounded: that would cost a tenth of a unit.
+    let magic = x.constant(MAGIC_F32 + 127.0);
+    let sum = (clamped * g).mul_add(x.constant(LOG2_E), magic);
+    let n = magic - sum;
+    let r = n.mul_add(x.constant(LN2_LOW), clamped.mul_add(g, n * x.constant(LN2_HIGH)));
+    let t = sum.to_bits().shift_left::<23>().bits_to_float();
     let large = t.neg_mul_add(of_rest(r), one);
     V::select(a.lt(one), small, large).copysign(x)
 }

@@ -1,7 +1,7 @@
 //! `exp(x)`.
 //!
-//! 1. `n = round(x / ln 2)`, `r = x - n ln 2` in two steps, ln 2 as a short number whose multiples by n are exact and a
-//!    rest; so `exp(x) = 2^n exp(r)` with `|r| <= ln 2 / 2`.
+//! 1. `n = round(x / ln 2)`, `r = x - n ln 2`; so `exp(x) = 2^n exp(r)` with `|r| <= ln 2 / 2`. That takes one step, rounded once:
+//!    `n ln 2 = 12993 n (ln 2 / 12993)`, the first factor a whole number and the second, as it happens, within 2^-36.9 of an f32.
 //! 2. `exp(r) = 1 + r (1 + r P(r))`, P of degree 4, minimax to 2^-28.
 //! 3. Scaling by 2^n rounds once, so subnormal results and overflow come out as they should.
 
@@ -10,6 +10,11 @@ use crate::simd::{Float32, Int32, MAGIC_F32};
 
 /// `1 / ln 2`
 pub(crate) const LOG2_E: f32 = std::f32::consts::LOG2_E;
+/// What n is multiplied by: of the numbers for which the whole numbers of [`reduce`] stay exact one whose part of ln 2 is
+/// near to an f32.
+const UNITS: f32 = 12_993.0;
+/// `ln 2 / UNITS`
+const LN2_PER_UNIT: f32 = 5.334_774e-5;
 /// The first 16 bits of ln 2: products with whole numbers below 2^8 are exact.
 pub(crate) const LN2_HIGH: f32 = 0.693_145_75;
 /// `ln 2 - LN2_HIGH`
@@ -28,37 +33,45 @@ const TAME: f32 = 87.0;
 /// `e^x`. 0 for -infinity, infinity for infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn exp<V: Float32>(x: V) -> V {
-    if V::all(x.abs().lt(x.constant(TAME))) {
-        let (sum, _, r) = reduce(x);
-        // A normal number scaled to a normal number: n, which the low bits of the magic sum are, is added to its exponent.
-        return (of_rest(r).to_bits() + sum.to_bits().shift_left::<23>()).bits_to_float();
-    }
+    if V::all(x.abs().lt(x.constant(TAME))) { normal(x) } else { of_any(x) }
+}
+
+#[inline(always)]
+fn of_any<V: Float32>(x: V) -> V {
     // The constant first: where x is NaN, both choose x.
-    let (_, n, r) = reduce(x.constant(HIGHEST).min(x.constant(LOWEST).max(x)));
-    scale(of_rest(r), n)
+    let (sum, r) = reduce(x.constant(HIGHEST).min(x.constant(LOWEST).max(x)));
+    scale(of_rest(r), sum - x.constant(MAGIC_F32))
+}
+
+/// `e^x`, a normal number.
+#[inline(always)]
+fn normal<V: Float32>(x: V) -> V {
+    let (sum, r) = reduce(x);
+    // A normal number scaled to a normal number: n, which the low bits of the magic sum are, is added to its exponent.
+    (of_rest(r).to_bits() + sum.to_bits().shift_left::<23>()).bits_to_float()
 }
 
 /// `e^x / 2^p` for a whole p, |x| < 512 and a result of at most 2, rounded once.
 #[inline(always)]
 pub(crate) fn over_power<V: Float32>(x: V, p: V) -> V {
-    let (_, n, r) = reduce(x);
-    scale(of_rest(r), n - p)
+    let (sum, r) = reduce(x);
+    scale(of_rest(r), (sum - x.constant(MAGIC_F32)) - p)
 }
 
 /// The same where the result is a normal number.
 #[inline(always)]
 pub(crate) fn normal_over_power<V: Float32>(x: V, p: V) -> V {
-    let (sum, _, r) = reduce(x);
+    let (sum, r) = reduce(x);
     (of_rest(r).to_bits() + (sum - p).to_bits().shift_left::<23>()).bits_to_float()
 }
 
-/// `(1.5 2^23 + n, n, r)` with `x = n ln 2 + r`.
+/// `(1.5 2^23 + n, r)` with `x = n ln 2 + r`, for |x| < 2^9.
 #[inline(always)]
-fn reduce<V: Float32>(x: V) -> (V, V, V) {
-    let magic = x.constant(MAGIC_F32);
-    let sum = x.mul_add(x.constant(LOG2_E), magic);
-    let n = sum - magic;
-    (sum, n, n.neg_mul_add(x.constant(LN2_LOW), n.neg_mul_add(x.constant(LN2_HIGH), x)))
+pub(crate) fn reduce<V: Float32>(x: V) -> (V, V) {
+    let sum = x.mul_add(x.constant(LOG2_E), x.constant(MAGIC_F32));
+    // Exact, as a whole number below 2^24.
+    let units = sum.mul_add(x.constant(UNITS), x.constant(-MAGIC_F32 * UNITS));
+    (sum, units.neg_mul_add(x.constant(LN2_PER_UNIT), x))
 }
 
 /// `e 2^n` rounded once, for e from ½ to 2 and n from -150 to 128. Where the result is subnormal, it is rounded as the whole
@@ -74,17 +87,6 @@ fn scale<V: Float32>(e: V, n: V) -> V {
     V::select(subnormal, bits.bits_to_float(), scaled)
 }
 
-/// `(t, r)` with `e^(ab) = t / 2^SHIFT e^r`, t a power of two and `|r| <= ln 2 / 2`, for |ab| < 2^7 and t a normal number:
-/// the low bits of the magic sum are an exponent. The product itself is not rounded.
-#[inline(always)]
-pub(crate) fn power_of_product<const SHIFT: i32, V: Float32>(a: V, b: V) -> (V, V) {
-    let magic = a.constant(MAGIC_F32 + (127 + SHIFT) as f32);
-    let sum = (a * b).mul_add(a.constant(LOG2_E), magic);
-    let m = magic - sum;
-    let r = m.mul_add(a.constant(LN2_LOW), a.mul_add(b, m * a.constant(LN2_HIGH)));
-    (sum.to_bits().shift_left::<23>().bits_to_float(), r)
-}
-
 /// `e^r` for `|r| <= ln 2 / 2`.
 #[inline(always)]
 pub(crate) fn of_rest<V: Float32>(r: V) -> V {
@@ -92,13 +94,15 @@ pub(crate) fn of_rest<V: Float32>(r: V) -> V {
     polynomial(r, &P).mul_add(r, one).mul_add(r, one)
 }
 
-/// `(t, q)` with `e^a = 2^SHIFT (1 + q) / t`, t a power of two and 1 + q from √½ to √2, for |a| < 2^7 and t a normal
-/// number. The error of q is relative to q, however small it is.
+/// `1 - e^-r` for `|r| <= ln 2 / 2`. The error is relative to it, however small it is.
 #[inline(always)]
-pub(crate) fn quotient<const SHIFT: i32, V: Float32>(a: V) -> (V, V) {
-    let magic = a.constant(MAGIC_F32 + (127 + SHIFT) as f32);
-    let sum = a.neg_mul_add(a.constant(LOG2_E), magic);
-    let m = sum - magic;
-    let r = m.mul_add(a.constant(LN2_LOW), m.mul_add(a.constant(LN2_HIGH), a));
-    (sum.to_bits().shift_left::<23>().bits_to_float(), polynomial(r, &P).mul_add(r * r, r))
+pub(crate) fn one_minus_exp<V: Float32>(r: V) -> V {
+    polynomial(r, &[P[0], -P[1], P[2], -P[3], P[4]]).neg_mul_add(r * r, r)
+}
+
+/// `(exp(r) - 1) / r` for `|r| <= ln 2 / 2`, times a power of two, which costs nothing.
+#[inline(always)]
+pub(crate) fn slope<V: Float32>(r: V, factor: f32) -> V {
+    let [a, b, c, d, e] = P;
+    polynomial(r, &[factor, a * factor, b * factor, c * factor, d * factor, e * factor])
 }

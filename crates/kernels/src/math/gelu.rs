@@ -3,10 +3,9 @@
 //! `Φ(-a) = exp(a g(a)) / 2` with g a polynomial. From `a Φ(-a)` the result is had as in `silu`. The error of g matters by
 //! Φ(-a) times as much: that is small beside |x| everywhere, though not beside the results of the negative tail.
 
-use super::exp::{of_rest, power_of_product};
+use super::exp::{of_rest, reduce};
 use super::polynomial;
-use super::sigmoid::SHIFTED_ONE;
-use crate::simd::Float32;
+use crate::simd::{Float32, Int32};
 
 /// `ln(2 Φ(-a)) / a` for a from 0 to 5.4, lowest power first, minimax to 2^-26.9 of Φ(-a); beyond, it goes on falling.
 const G: [f32; 8] = [
@@ -19,12 +18,12 @@ const G: [f32; 8] = [
     2.736_907_3e-5,
     -1.971_284_3e-6,
 ];
-/// Here the density rounds to 0.
-const DENSITY_HIGHEST: f32 = 14.5;
+/// Here the exponent of the density is -127 ln 2, as for [`HIGHEST`].
+const DENSITY_HIGHEST: f32 = 13.266;
 /// `1 / √(2π)`
 const FRAC_1_SQRT_2PI: f32 = 0.398_942_3;
-/// Here Φ(-a) by the polynomial rounds to 0.
-const HIGHEST: f32 = 10.3;
+/// Here `a g(a)` is -126 ln 2, so that [`exp_or_zero`] gives 0: beside |x| so is Φ(-a).
+const HIGHEST: f32 = 9.953;
 
 /// `x Φ(x)`. ±0 for ±0, -0 for -infinity, infinity for infinity, NaN for NaN.
 #[inline(always)]
@@ -37,9 +36,15 @@ pub(crate) fn gelu<V: Float32>(x: V) -> V {
 /// `Φ(-a)` for a from 0 to [`HIGHEST`].
 #[inline(always)]
 fn of_negative<V: Float32>(a: V) -> V {
-    let (t, r) = power_of_product::<63, V>(a, polynomial(a, &G));
-    // The first product is a normal number, so only the second rounds where the result is subnormal.
-    of_rest(r) * t * a.constant(1.0 / SHIFTED_ONE)
+    exp_or_zero(a * polynomial(a, &G), 0.5)
+}
+
+/// `e^x` times a power of two, for x of at most 0. Where it is that power of two times 2^n, with `x = n ln 2 + r`, that has the
+/// exponent of 0, it is 0: subnormal results, of which this leaves few, take some CPUs a hundred cycles.
+#[inline(always)]
+fn exp_or_zero<V: Float32>(x: V, one: f32) -> V {
+    let (sum, r) = reduce(x);
+    of_rest(r) * (sum.to_bits().shift_left::<23>() + x.constant(one).to_bits()).bits_to_float()
 }
 
 /// `Φ(x) + x φ(x)` with φ the density of the normal distribution, the derivative.
@@ -49,7 +54,6 @@ pub(crate) fn derivative<V: Float32>(x: V) -> V {
     let x = x.constant(DENSITY_HIGHEST).min(x.constant(-DENSITY_HIGHEST).max(x));
     let below = of_negative(x.constant(HIGHEST).min(x.abs()));
     let cdf = V::select(x.lt(x.constant(0.0)), below, x.constant(1.0) - below);
-    let (t, r) = power_of_product::<63, V>(x, x * x.constant(-0.5));
-    let density = of_rest(r) * t * x.constant(2.0 * FRAC_1_SQRT_2PI / SHIFTED_ONE);
+    let density = exp_or_zero(x * x * x.constant(-0.5), 1.0) * x.constant(FRAC_1_SQRT_2PI);
     density.mul_add(x, cdf)
 }

@@ -16,7 +16,7 @@ pub(crate) fn map<S: Simd>(s: S, slope: f32, x: &[f32], out: &mut [f32]) {
         x,
         out,
         #[inline(always)]
-        |x| leaky_relu(slope, x),
+        |[x, y]| [leaky_relu(slope, x), leaky_relu(slope, y)],
     );
 }
 
@@ -27,6 +27,6 @@ pub(crate) fn map_in_place<S: Simd>(s: S, slope: f32, x: &mut [f32]) {
         s,
         x,
         #[inline(always)]
-        |x| leaky_relu(slope, x),
+        |[x, y]| [leaky_relu(slope, x), leaky_relu(slope, y)],
     );
 }

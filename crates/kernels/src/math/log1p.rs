@@ -6,7 +6,7 @@
 //!    subnormal for the largest x.
 //! 3. As in `ln`.
 
-use super::ln::{of_parts, specials, split};
+use super::ln::{UNIT, of_parts, specials, split};
 use crate::simd::Float32;
 
 /// `ln(1 + x)`. Its argument for ±0, -infinity for -1, infinity for infinity, NaN below -1 and for NaN.
@@ -21,7 +21,7 @@ pub(crate) fn log1p<V: Float32>(x: V) -> V {
 pub(crate) fn finite<V: Float32>(x: V) -> V {
     let (one, quarter) = (x.constant(1.0), x.constant(0.25));
     let (e, _) = split(x + one);
-    let factor = (x.constant(2.0) - e).pow2();
+    let factor = e.mul_add(x.constant(-1.0 / UNIT), x.constant(2.0)).pow2();
     let offset = factor.mul_add(quarter, x.constant(-1.0));
     of_parts(e, (x * factor).mul_add(quarter, offset))
 }

@@ -3,9 +3,9 @@
 //! With `e^|v| = E / t` as in `sigmoid`, `|x| σ(-|v|) = |x| / (E + t) t`: one division, scaled by a power of two. That is
 //! minus the result where x is below 0; elsewhere it is what x exceeds the result by.
 
-use super::exp::quotient;
+use super::exp::{reduce, slope};
 use super::sigmoid::{self, SHIFTED_ONE};
-use crate::simd::{Float, Float32};
+use crate::simd::{Float, Float32, Int32};
 
 /// Beyond this `x σ(-x)` rounds to 0.
 const HIGHEST: f32 = 110.0;
@@ -15,15 +15,16 @@ const HIGHEST: f32 = 110.0;
 pub(crate) fn silu<V: Float32>(x: V) -> V {
     // The constant first: where x is NaN, the minimum chooses x.
     let a = x.constant(HIGHEST).min(x.abs());
-    gated(x, a, a)
+    gated(x, a, a, SHIFTED_ONE)
 }
 
-/// `x σ(v)` for v of the sign of x, from x, |x| and |v|, the latter two of at most [`HIGHEST`].
+/// `x σ(v)` for v of the sign of x, from x, |x| and |v|. `one` times `2^-n` must be a normal number or, where its exponent
+/// is that of 0, is taken for 0, with n the nearest whole number to `|v| / ln 2`.
 #[inline(always)]
-pub(crate) fn gated<V: Float32>(x: V, x_abs: V, v_abs: V) -> V {
-    let (t, q) = quotient::<64, V>(v_abs);
-    let shifted_one = x.constant(SHIFTED_ONE);
-    let d = q.mul_add(shifted_one, t) + shifted_one;
+pub(crate) fn gated<V: Float32>(x: V, x_abs: V, v_abs: V, one: f32) -> V {
+    let (sum, r) = reduce(v_abs);
+    let t = (x.constant(one).to_bits() - sum.to_bits().shift_left::<23>()).bits_to_float();
+    let d = r.mul_add(slope(r, one), t) + x.constant(one);
     // The product is exact, so only the division rounds, also where the result is subnormal.
     let below = x_abs * t / d;
     x.constant(-0.0).max(x) - below

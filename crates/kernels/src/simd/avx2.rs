@@ -266,6 +266,10 @@ impl Int32 for I32x16 {
             let by = _mm_cvtsi32_si128(N as i32);
             I32x16(_mm256_sra_epi32(self.0, by), _mm256_sra_epi32(self.1, by))
         }
+        fn lt(self, other: Self) -> (__m256, __m256) {
+            let (low, high) = (_mm256_cmpgt_epi32(other.0, self.0), _mm256_cmpgt_epi32(other.1, self.1));
+            (_mm256_castsi256_ps(low), _mm256_castsi256_ps(high))
+        }
         fn bits_to_float(self) -> F32x16 { F32x16(_mm256_castsi256_ps(self.0), _mm256_castsi256_ps(self.1)) }
         fn to_float(self) -> F32x16 { F32x16(_mm256_cvtepi32_ps(self.0), _mm256_cvtepi32_ps(self.1)) }
     }

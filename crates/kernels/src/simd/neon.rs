@@ -283,6 +283,7 @@ impl Int32 for I32x16 {
             let by = Self::splat(Neon(()), -(N as i32));
             each!(I32x16 <- vshlq_s32(self, by))
         }
+        fn lt(self, other: Self) -> <F32x16 as Float>::Mask { each!(vcltq_s32(self, other)) }
         fn bits_to_float(self) -> F32x16 { each!(F32x16 <- vreinterpretq_f32_s32(self)) }
         fn to_float(self) -> F32x16 { each!(F32x16 <- vcvtq_f32_s32(self)) }
     }

@@ -284,6 +284,12 @@ impl Int32 for I32x16 {
     }
 
     #[inline(always)]
+    fn lt(self, other: Self) -> (f32x8, f32x8) {
+        let F32x16(low, high) = I32x16(self.0.simd_lt(other.0), self.1.simd_lt(other.1)).bits_to_float();
+        (low, high)
+    }
+
+    #[inline(always)]
     fn bits_to_float(self) -> F32x16 {
         let floats = |half: i32x8| f32x8::new(half.to_array().map(|x| f32::from_bits(x as u32)));
         F32x16(floats(self.0), floats(self.1))
