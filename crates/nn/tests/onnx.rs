@@ -100,12 +100,12 @@ fn files_are_as_they_were_when_they_were_checked() {
 const CHECKED: [u64; 10] = [
     0xeafe_9788_fac9_28e9,
     0xcd9c_8eee_3b53_dce2,
-    0xf984_f4e1_4e54_fd91,
+    0x5922_079e_7741_bc15,
     0x4169_73d7_a01c_22d2,
     0x7265_9432_7286_1e8d,
-    0xd59d_89c0_bd52_78d3,
-    0xa333_b4a1_070d_9419,
-    0x343e_f333_62e0_d681,
+    0x1aee_7d36_2113_11ef,
+    0x4408_2921_e6ac_1710,
+    0x42df_fdf7_ad71_6cd5,
     0xe248_d89c_6b01_100d,
     0xea04_be0d_bed5_a88e,
 ];
