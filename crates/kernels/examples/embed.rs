@@ -11,7 +11,9 @@ fn main() {
     let points: Vec<f32> = (0..POINTS * DIMENSIONS).map(|i| ((i * 7919) % 1009) as f32 / 1009.0).collect();
     // Each query is a point, moved a little.
     let nearest = [3, 141, 592, 653, 999];
-    let moved = |point: usize| points[point * DIMENSIONS..][..DIMENSIONS].iter().map(|x| x + 0.01);
+    let moves = [0.01, -0.01].into_iter().cycle();
+    let moved =
+        |point: usize| points[point * DIMENSIONS..][..DIMENSIONS].iter().zip(moves.clone()).map(|(x, by)| x + by);
     let queries: Vec<f32> = nearest.iter().flat_map(|&point| moved(point)).collect();
 
     // |q - p|² = |q|² - 2 q·p + |p|², of which |q|² does not matter: the largest 2 q·p - |p|² is the nearest.
