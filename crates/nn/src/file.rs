@@ -4,6 +4,7 @@ mod disk;
 mod error;
 #[cfg(test)]
 pub(crate) mod faults;
+mod source;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use disk::{Disk, Os};
 pub use error::{FileError, Place, Problem};
+pub(crate) use source::Source;
 
 /// Opens `path` for reading, through decompression where the first two bytes are those of gzip; the name is not asked.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, FileError> {

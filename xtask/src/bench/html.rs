@@ -1,6 +1,6 @@
 //! A report as one page that needs nothing else.
 
-use super::plot::{Bars, Kind, Line, Plot, binary, short};
+use super::plot::{Bars, Kind, Line, Plot, binary, escape, short};
 use super::report::{Report, Row};
 use benches::cases::{Grows, Memory, Net, Stream, Task};
 use benches::{Group, Role};
@@ -39,10 +39,6 @@ pub(super) fn page(report: &Report) -> String {
         put(format_args!("</tr></table>\n"));
     }
     page + "</html>\n"
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// Those for which cases were measured.

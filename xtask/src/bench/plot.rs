@@ -143,7 +143,7 @@ pub(super) fn short(x: f64) -> String {
     format!("{value:.decimals$}{unit}")
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 

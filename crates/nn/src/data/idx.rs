@@ -3,12 +3,12 @@
 //! Big-endian: two zero bytes, the element type, the number of dimensions, the length of each dimension as 32 bits, then
 //! the elements with the last dimension fastest.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
 use super::Dataset;
 use crate::error::Result;
-use crate::file::{self, FileError, Place, Problem};
+use crate::file::{FileError, Problem, Source};
 
 const UNSIGNED_BYTE: u8 = 0x08;
 
@@ -32,8 +32,8 @@ impl Dataset {
 
 /// The number of images, the pixels of each, and all pixels.
 fn read_images(path: &Path) -> Result<(u32, usize, Vec<f32>), FileError> {
-    let mut source = IdxReader::open(path)?;
-    let [count, rows, cols] = source.header()?;
+    let mut source = Source::open(path)?;
+    let [count, rows, cols] = header(&mut source)?;
     if count == 0 {
         return Err(source.error_at(4, Problem::NoRows));
     }
@@ -44,7 +44,7 @@ fn read_images(path: &Path) -> Result<(u32, usize, Vec<f32>), FileError> {
         _ => return Err(source.error_at(8, shape)),
     };
     let mut features = Vec::new();
-    source.elements(total, |bytes| {
+    elements(&mut source, total, |bytes| {
         features.extend(bytes.iter().map(|&byte| f32::from(byte) / 255.0));
         Ok(())
     })?;
@@ -53,13 +53,13 @@ fn read_images(path: &Path) -> Result<(u32, usize, Vec<f32>), FileError> {
 }
 
 fn read_labels(path: &Path, images: u32, classes: Option<usize>) -> Result<Vec<u32>, FileError> {
-    let mut source = IdxReader::open(path)?;
-    let [count] = source.header()?;
+    let mut source = Source::open(path)?;
+    let [count] = header(&mut source)?;
     if count != images {
         return Err(source.error_at(4, Problem::LabelCount { images, labels: count }));
     }
     let mut labels = Vec::new();
-    source.elements(count.into(), |bytes| {
+    elements(&mut source, count.into(), |bytes| {
         for &byte in bytes {
             let label = u32::from(byte);
             if let Some(classes) = classes.filter(|&classes| label as usize >= classes) {
@@ -72,94 +72,48 @@ fn read_labels(path: &Path, images: u32, classes: Option<usize>) -> Result<Vec<u
     Ok(labels)
 }
 
-struct IdxReader<'a> {
-    path: &'a Path,
-    source: Box<dyn Read>,
-    /// How many bytes were read.
-    offset: u64,
+type IdxSource = Source<Box<dyn Read>>;
+
+/// The lengths of the `D` dimensions.
+fn header<const D: usize>(source: &mut IdxSource) -> Result<[u32; D], FileError> {
+    let header_len = 4 + 4 * D as u64;
+    let mut word = [0; 4];
+    source.fill(&mut word, header_len)?;
+    let [zero, zero_too, element_type, dimensions] = word;
+    if [zero, zero_too] != [0, 0] {
+        return Err(source.error_at(0, Problem::Magic { found: [zero, zero_too] }));
+    }
+    if element_type != UNSIGNED_BYTE {
+        return Err(source.error_at(2, Problem::ElementType { found: element_type }));
+    }
+    if usize::from(dimensions) != D {
+        return Err(source.error_at(3, Problem::Dimensions { expected: D as u8, found: dimensions }));
+    }
+    let mut lengths = [0; D];
+    for length in &mut lengths {
+        source.fill(&mut word, header_len)?;
+        *length = u32::from_be_bytes(word);
+    }
+    Ok(lengths)
 }
 
-impl<'a> IdxReader<'a> {
-    fn open(path: &'a Path) -> Result<Self, FileError> {
-        Ok(IdxReader { path, source: file::open(path)?, offset: 0 })
+/// Gives the `total` elements that follow the header to `take` in pieces, and checks that they are the rest of the
+/// file. `take` returns the index of an element that it refuses.
+fn elements(
+    source: &mut IdxSource,
+    total: u64,
+    mut take: impl FnMut(&[u8]) -> Result<(), (usize, Problem)>,
+) -> Result<(), FileError> {
+    let header_len = source.offset();
+    let expected = header_len + total;
+    let mut piece = vec![0; 1 << 16];
+    while source.offset() < expected {
+        let wanted = (expected - source.offset()).min(piece.len() as u64) as usize;
+        let read = source.read(&mut piece[..wanted])?;
+        if read == 0 {
+            return Err(source.error_at(source.offset(), Problem::Truncated { expected }));
+        }
+        take(&piece[..read]).map_err(|(index, problem)| source.error_at(header_len + index as u64, problem))?;
     }
-
-    fn error_at(&self, byte: u64, problem: impl Into<Problem>) -> FileError {
-        FileError::new(self.path, Place::Byte(byte), problem)
-    }
-
-    /// The lengths of the `D` dimensions.
-    fn header<const D: usize>(&mut self) -> Result<[u32; D], FileError> {
-        let header_len = 4 + 4 * D as u64;
-        let mut word = [0; 4];
-        self.fill(&mut word, header_len)?;
-        let [zero, zero_too, element_type, dimensions] = word;
-        if [zero, zero_too] != [0, 0] {
-            return Err(self.error_at(0, Problem::Magic { found: [zero, zero_too] }));
-        }
-        if element_type != UNSIGNED_BYTE {
-            return Err(self.error_at(2, Problem::ElementType { found: element_type }));
-        }
-        if usize::from(dimensions) != D {
-            return Err(self.error_at(3, Problem::Dimensions { expected: D as u8, found: dimensions }));
-        }
-        let mut lengths = [0; D];
-        for length in &mut lengths {
-            self.fill(&mut word, header_len)?;
-            *length = u32::from_be_bytes(word);
-        }
-        Ok(lengths)
-    }
-
-    /// Gives the `total` elements that follow the header to `take` in pieces, and checks that they are the rest of the
-    /// file. `take` returns the index of an element that it refuses.
-    fn elements(
-        &mut self,
-        total: u64,
-        mut take: impl FnMut(&[u8]) -> Result<(), (usize, Problem)>,
-    ) -> Result<(), FileError> {
-        let header_len = self.offset;
-        let expected = header_len + total;
-        let mut piece = vec![0; 1 << 16];
-        while self.offset < expected {
-            let wanted = (expected - self.offset).min(piece.len() as u64) as usize;
-            let read = self.read(&mut piece[..wanted])?;
-            if read == 0 {
-                return Err(self.error_at(self.offset, Problem::Truncated { expected }));
-            }
-            take(&piece[..read]).map_err(|(index, problem)| self.error_at(header_len + index as u64, problem))?;
-        }
-        // Reading on to the end also verifies the checksum of a compressed file.
-        if self.read(&mut piece[..1])? != 0 {
-            return Err(self.error_at(expected, Problem::TrailingBytes { expected }));
-        }
-        Ok(())
-    }
-
-    /// Fills `buffer` with the next bytes of a header of `expected` bytes.
-    fn fill(&mut self, buffer: &mut [u8], expected: u64) -> Result<(), FileError> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            let read = self.read(&mut buffer[filled..])?;
-            if read == 0 {
-                return Err(self.error_at(self.offset, Problem::Truncated { expected }));
-            }
-            filled += read;
-        }
-        Ok(())
-    }
-
-    /// Up to as many bytes as `buffer` has; 0 at the end of the file.
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, FileError> {
-        loop {
-            match self.source.read(buffer) {
-                Ok(read) => {
-                    self.offset += read as u64;
-                    return Ok(read);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.error_at(self.offset, error)),
-            }
-        }
-    }
+    source.end(expected)
 }

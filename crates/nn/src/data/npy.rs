@@ -3,13 +3,13 @@
 //! Six bytes `\x93NUMPY`, the version, the length of the header (16 bits in version 1, else 32, little-endian), the header, a
 //! literal of a Python dictionary, and the elements.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::Dataset;
 use super::csv::{MAX_LABEL, excerpt};
 use crate::error::Result;
-use crate::file::{self, FileError, Place, Problem};
+use crate::file::{self, FileError, Place, Problem, Source};
 
 /// No header of numbers is longer, whatever it claims.
 const LONGEST_HEADER: usize = 1 << 16;
@@ -73,9 +73,9 @@ pub(super) struct Array {
 impl Array {
     /// Reads all of `source`; `path` is for errors.
     pub(super) fn read(path: PathBuf, source: impl Read) -> Result<Self, FileError> {
-        let mut source = Source { path, source, offset: 0 };
+        let mut source = Source::new(path, source);
         let header = Header::read(&mut source)?;
-        let (offset, width) = (source.offset, header.kind.width());
+        let (offset, width) = (source.offset(), header.kind.width());
         let elements = header.shape.iter().try_fold(1u64, |product, &length| product.checked_mul(length));
         let bytes = elements.and_then(|elements| elements.checked_mul(width as u64)).filter(|&n| n < u64::MAX / 2);
         let Some(bytes) = bytes else {
@@ -85,15 +85,12 @@ impl Array {
         let mut numbers = Vec::new();
         let mut piece = vec![0; (1 << 16) / width * width];
         let expected = offset + bytes;
-        while source.offset < expected {
-            let wanted = (expected - source.offset).min(piece.len() as u64) as usize;
+        while source.offset() < expected {
+            let wanted = (expected - source.offset()).min(piece.len() as u64) as usize;
             source.fill(&mut piece[..wanted], expected)?;
             numbers.extend(piece[..wanted].chunks_exact(width).map(|element| header.kind.number(element)));
         }
-        // Reading on to the end also verifies checksums.
-        if source.read(&mut piece[..1])? != 0 {
-            return Err(source.error_at(expected, Problem::TrailingBytes { expected }));
-        }
+        source.end(expected)?;
         if header.fortran_order {
             numbers = in_c_order(&numbers, &header.shape);
         }
@@ -207,7 +204,7 @@ impl Header {
             2 | 3 => source.fill(&mut length, 12)?,
             found => return Err(source.error_at(6, Problem::NpyVersion { found })),
         }
-        let (offset, length) = (source.offset, u32::from_le_bytes(length) as usize);
+        let (offset, length) = (source.offset(), u32::from_le_bytes(length) as usize);
         if length > LONGEST_HEADER {
             return Err(source.error_at(8, Problem::NpyHeader(format!("{length} bytes"))));
         }
@@ -239,43 +236,4 @@ fn parse(header: &str) -> Option<(&str, bool, Vec<u64>)> {
     let (shape, _) = after("shape")?.strip_prefix('(')?.split_once(')')?;
     let lengths = shape.split(',').map(str::trim).filter(|length| !length.is_empty());
     Some((kind, fortran_order, lengths.map(|length| length.parse().ok()).collect::<Option<_>>()?))
-}
-
-/// Bytes, and how many were read.
-struct Source<R> {
-    path: PathBuf,
-    source: R,
-    offset: u64,
-}
-
-impl<R: Read> Source<R> {
-    fn error_at(&self, byte: u64, problem: impl Into<Problem>) -> FileError {
-        FileError::new(&self.path, Place::Byte(byte), problem)
-    }
-
-    /// Fills `buffer` with bytes of a file that should have `expected`.
-    fn fill(&mut self, buffer: &mut [u8], expected: u64) -> Result<(), FileError> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.read(&mut buffer[filled..])? {
-                0 => return Err(self.error_at(self.offset, Problem::Truncated { expected })),
-                read => filled += read,
-            }
-        }
-        Ok(())
-    }
-
-    /// Up to as many bytes as `buffer` has; 0 at the end.
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, FileError> {
-        loop {
-            match self.source.read(buffer) {
-                Ok(read) => {
-                    self.offset += read as u64;
-                    return Ok(read);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.error_at(self.offset, error)),
-            }
-        }
-    }
 }
