@@ -23,7 +23,6 @@ const SHOWN: usize = 6;
 pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) isa: Isa,
-    pub(crate) threads: usize,
     /// The other libraries for products, with their versions.
     pub(crate) peers: Vec<String>,
     /// The peak of a core before all cases,
@@ -35,9 +34,10 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
 }
 
-/// A case and what each engine did.
+/// A case and what each engine did with so many threads.
 pub(crate) struct Row {
     pub(crate) case: Case,
+    pub(crate) threads: usize,
     pub(crate) outcomes: Vec<Outcome>,
 }
 
@@ -116,7 +116,14 @@ impl Report {
             Some(Gemm { precision: Precision::F64, .. }) => self.peak().f64,
             _ => self.peak().f32,
         };
-        Some(row.rate()? / (peak * self.threads as f64))
+        Some(row.rate()? / (peak * row.threads as f64))
+    }
+
+    /// The numbers of threads, ascending.
+    pub(crate) fn threads(&self) -> Vec<usize> {
+        let mut threads: Vec<usize> = self.rows.iter().map(|row| row.threads).collect();
+        threads.dedup();
+        threads
     }
 
     /// Each wrong answer.
@@ -137,7 +144,7 @@ impl Report {
         let mut header = vec![
             ("CPU", format!("{}, cores: {}", self.machine.cpu, self.machine.cores)),
             ("ISA", self.isa.to_string()),
-            ("threads", self.threads.to_string()),
+            ("threads", self.threads().iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
             ("FMA peak of a core", format!("{:.1} GFLOP/s f32, {:.1} f64", peak.f32, peak.f64)),
             ("compiler", self.machine.compiler.to_owned()),
             ("sources", format!("{}, measured {}", self.machine.commit, self.machine.date)),
@@ -152,15 +159,17 @@ impl Report {
     }
 
     pub(crate) fn tables(&self) -> impl Iterator<Item = Table> {
-        let groups = Group::ALL.into_iter().filter_map(|group| {
-            let rows: Vec<&Row> = self.rows.iter().filter(|row| row.case.group == group).collect();
-            (!rows.is_empty()).then(|| self.table(group, &rows))
+        let groups = self.threads().into_iter().flat_map(|threads| Group::ALL.map(|group| (threads, group)));
+        let groups = groups.filter_map(|(threads, group)| {
+            let of_it = |row: &&Row| (row.threads, row.case.group) == (threads, group);
+            let rows: Vec<&Row> = self.rows.iter().filter(of_it).collect();
+            (!rows.is_empty()).then(|| self.table(group, threads, &rows))
         });
         // With matrixmultiply alone it would say little.
         groups.chain((self.peers.len() > 1).then(|| summary::table(self)).flatten())
     }
 
-    fn table(&self, group: Group, rows: &[&Row]) -> Table {
+    fn table(&self, group: Group, threads: usize, rows: &[&Row]) -> Table {
         let mut engines: Vec<&str> = Vec::new();
         for outcome in rows.iter().flat_map(|row| &row.outcomes) {
             if !engines.contains(&outcome.name) {
@@ -188,8 +197,9 @@ impl Report {
             _ if group.is_gemm() => "µs a call",
             _ => "ns an element",
         };
+        let on = if threads == 1 { String::new() } else { format!(", {threads} threads") };
         Table {
-            title: format!("{group}: {unit}, median"),
+            title: format!("{group}{on}: {unit}, median"),
             headings: headings.into_iter().map(str::to_owned).collect(),
             rows: rows.iter().map(cells).collect(),
         }
@@ -210,7 +220,7 @@ impl Report {
             (!names.is_empty()).then(|| names[..names.len() - more].join(", ") + &rest)
         };
         if let Some(names) = named(&|row| row.ratio(Role::OursSerial).is_some_and(|ratio| ratio < 1.0 - TOLERATED)) {
-            warnings.push(format!("slower on {} threads than on one: {names}", self.threads));
+            warnings.push(format!("slower on several threads than on one: {names}"));
         }
         if let Some(names) = named(&|row| row.spread() > TOLERATED) {
             warnings.push(format!(
@@ -366,12 +376,11 @@ pub(crate) mod tests {
                 date: "2024-02-29".to_owned(),
             },
             isa: Isa::Portable,
-            threads: 1,
             peers: vec!["slow 1.0".to_owned(), "fast 2.0".to_owned()],
             before: Peak { f32: 419.4304, f64: 1.0 },
             after: Peak { f32: peak_after, f64: 1.0 },
             others: Some(0.1),
-            rows: vec![Row { case, outcomes }],
+            rows: vec![Row { case, threads: 1, outcomes }],
         }
     }
 
