@@ -7,6 +7,7 @@ mod load;
 mod machine;
 mod plot;
 mod processes;
+mod readme;
 mod report;
 mod summary;
 
@@ -55,6 +56,11 @@ pub(crate) fn run(flags: &Bench) -> Result<ExitCode, Box<dyn Error>> {
     let asked_for = [(&flags.json, &json), (&flags.markdown, &markdown)];
     for (path, text) in asked_for.into_iter().filter_map(|(path, text)| Some((path.as_ref()?, text))) {
         write(path, text)?;
+    }
+    if flags.readme {
+        let path = readme::path();
+        let before = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        write(&path, &readme::with_figures(&before, &report)?)?;
     }
     let ours_wrong = report.wrong().any(|(_, outcome)| matches!(outcome.role, Role::Ours | Role::OursSerial));
     Ok(if ours_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -129,6 +129,10 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
 
+    /// Also write some of the figures into README.md, where it has a section for the instruction set
+    #[arg(long)]
+    pub(crate) readme: bool,
+
     /// Measure one engine on one case and print what was found: what a process of `--threads` does
     #[arg(long, hide = true, num_args = 2, value_names = ["CASE", "ENGINE"])]
     pub(crate) alone: Option<Vec<String>>,

@@ -133,9 +133,14 @@ impl Report {
     }
 
     pub(crate) fn markdown(&self) -> String {
+        self.markdown_of(&self.rows.iter().collect::<Vec<_>>())
+    }
+
+    /// With tables of some rows, and the summary of all.
+    pub(crate) fn markdown_of(&self, rows: &[&Row]) -> String {
         let header = self.header().into_iter().map(|(name, text)| format!("{name}: {text}"));
         let header = header.collect::<Vec<_>>().join(" · ");
-        let tables = self.tables().map(|table| table.markdown());
+        let tables = self.tables_of(rows).into_iter().map(|table| table.markdown());
         [header + "\n"].into_iter().chain(tables).collect::<Vec<_>>().join("\n")
     }
 
@@ -158,15 +163,19 @@ impl Report {
         header
     }
 
-    pub(crate) fn tables(&self) -> impl Iterator<Item = Table> {
+    pub(crate) fn tables(&self) -> Vec<Table> {
+        self.tables_of(&self.rows.iter().collect::<Vec<_>>())
+    }
+
+    fn tables_of(&self, rows: &[&Row]) -> Vec<Table> {
         let groups = self.threads().into_iter().flat_map(|threads| Group::ALL.map(|group| (threads, group)));
         let groups = groups.filter_map(|(threads, group)| {
             let of_it = |row: &&Row| (row.threads, row.case.group) == (threads, group);
-            let rows: Vec<&Row> = self.rows.iter().filter(of_it).collect();
+            let rows: Vec<&Row> = rows.iter().copied().filter(of_it).collect();
             (!rows.is_empty()).then(|| self.table(group, threads, &rows))
         });
         // With matrixmultiply alone it would say little.
-        groups.chain((self.peers.len() > 1).then(|| summary::table(self)).flatten())
+        groups.chain((self.peers.len() > 1).then(|| summary::table(self)).flatten()).collect()
     }
 
     fn table(&self, group: Group, threads: usize, rows: &[&Row]) -> Table {
@@ -386,7 +395,7 @@ pub(crate) mod tests {
 
     #[test]
     fn ratios_are_to_ours() {
-        let table = report(400.0).tables().next().unwrap();
+        let table = report(400.0).tables().remove(0);
         let expected = ["square 128", "400", "20.0", "30.0", "10.0", "-10..+20%", "209.7", "50", "20x", "0.50x"]
             .map(str::to_owned);
         assert_eq!(table.headings.len(), expected.len());
@@ -405,7 +414,12 @@ pub(crate) mod tests {
 
     #[test]
     fn lines_fit_a_terminal() {
-        assert!(report(400.0).tables().all(|table| table.to_string().lines().all(|line| line.chars().count() <= 140)));
+        assert!(
+            report(400.0)
+                .tables()
+                .iter()
+                .all(|table| table.to_string().lines().all(|line| line.chars().count() <= 140))
+        );
     }
 
     #[test]
@@ -414,7 +428,7 @@ pub(crate) mod tests {
         let wrong = benches::check::Wrong { row: 1, col: 2, found: f64::NAN, expected: 1.0, bound: 0.5 };
         report.rows[0].outcomes[1].nanoseconds = Err(wrong);
         assert_eq!(report.wrong().count(), 1);
-        assert_eq!(report.tables().next().unwrap().rows[0][2], "wrong");
+        assert_eq!(report.tables()[0].rows[0][2], "wrong");
         assert!(report.to_string().contains("square 128, ours: wrong"), "{report}");
     }
 }
