@@ -5,6 +5,7 @@ use crate::fused::{self, Axis, Descent, Examples, LogisticModel, LogisticSums, M
 use crate::fused::{ClassTargets, Elements, Logits, RankOne, Weighting};
 use crate::gemm::{self, MatRef};
 use crate::isa::Isa;
+use crate::math::map::Elements as Mapped;
 use crate::math::{self, Function, Unary};
 use crate::reduce;
 use crate::simd::Simd;
@@ -26,9 +27,7 @@ use std::sync::OnceLock;
 pub struct KernelSet {
     isa: Isa,
     map: [Map; Function::ALL.len()],
-    map_in_place: [MapInPlace; Function::ALL.len()],
-    leaky_relu: fn(f32, &[f32], &mut [f32]),
-    leaky_relu_in_place: fn(f32, &mut [f32]),
+    leaky_relu: fn(f32, Mapped<'_>),
     activation_backward: fn(Activation, &[f32], &mut [f32]),
     sum: fn(&[f32]) -> f32,
     dot: fn(&[f32], &[f32]) -> f32,
@@ -58,8 +57,7 @@ pub struct KernelSet {
     pub(crate) pack_f64: gemm::Prepack<f64>,
 }
 
-type Map = fn(&[f32], &mut [f32]);
-type MapInPlace = fn(&mut [f32]);
+type Map = fn(Mapped<'_>);
 type NormBackwardParams = fn(&Norm<'_>, &[f32], &[f32], &mut [f32], &mut [f32]);
 type NormBackwardInput = fn(&Norm<'_>, &[f32], &[f32], &[f32], &mut [f32]);
 
@@ -105,22 +103,14 @@ entries! {
         = fused::norm::backward_params;
     normalise_backward_input(norm: &Norm<'_>, x: &[f32], d_weight: &[f32], d_bias: &[f32], d: &mut [f32])
         = fused::norm::backward_input;
-    leaky_relu(slope: f32, x: &[f32], out: &mut [f32]) = math::leaky_relu::map;
-    leaky_relu_in_place(slope: f32, x: &mut [f32]) = math::leaky_relu::map_in_place;
+    leaky_relu(slope: f32, elements: Mapped<'_>) = math::leaky_relu::map;
     activation_backward(activation: Activation, kept: &[f32], d: &mut [f32]) = activation::backward;
 }
 
-fn map<S: Simd, F: Unary>(x: &[f32], out: &mut [f32]) {
+fn map<S: Simd, F: Unary>(elements: Mapped<'_>) {
     token::<S>().run(
         #[inline(always)]
-        |s| F::map(s, x, out),
-    );
-}
-
-fn map_in_place<S: Simd, F: Unary>(x: &mut [f32]) {
-    token::<S>().run(
-        #[inline(always)]
-        |s| F::map_in_place(s, x),
+        |s| F::map(s, elements),
     );
 }
 
@@ -148,22 +138,7 @@ const fn table<S: Simd>() -> KernelSet {
             map::<S, math::Silu>,
             map::<S, math::Relu>,
         ],
-        map_in_place: [
-            map_in_place::<S, math::Exp>,
-            map_in_place::<S, math::Expm1>,
-            map_in_place::<S, math::Ln>,
-            map_in_place::<S, math::Log1p>,
-            map_in_place::<S, math::Sigmoid>,
-            map_in_place::<S, math::Tanh>,
-            map_in_place::<S, math::Softplus>,
-            map_in_place::<S, math::Erf>,
-            map_in_place::<S, math::Gelu>,
-            map_in_place::<S, math::GeluTanh>,
-            map_in_place::<S, math::Silu>,
-            map_in_place::<S, math::Relu>,
-        ],
         leaky_relu: leaky_relu::<S>,
-        leaky_relu_in_place: leaky_relu_in_place::<S>,
         activation_backward: activation_backward::<S>,
         sum: sum::<S>,
         dot: dot::<S>,
@@ -265,12 +240,12 @@ impl KernelSet {
     #[track_caller]
     pub fn map(&self, function: Function, x: &[f32], out: &mut [f32]) {
         same_length(function.name(), ("x", x.len()), ("out", out.len()));
-        (self.map[function as usize])(x, out);
+        (self.map[function as usize])(Mapped::apart(x, out));
     }
 
     /// `x[i] = function(x[i])`.
     pub fn map_in_place(&self, function: Function, x: &mut [f32]) {
-        (self.map_in_place[function as usize])(x);
+        (self.map[function as usize])(Mapped::in_place(x));
     }
 
     /// `out[i] = x[i]` above 0, else `slope x[i]`.
@@ -280,12 +255,12 @@ impl KernelSet {
     #[track_caller]
     pub fn leaky_relu(&self, slope: f32, x: &[f32], out: &mut [f32]) {
         same_length("leaky_relu", ("x", x.len()), ("out", out.len()));
-        (self.leaky_relu)(slope, x, out);
+        (self.leaky_relu)(slope, Mapped::apart(x, out));
     }
 
     /// `x[i] = slope x[i]` where it is not above 0.
     pub fn leaky_relu_in_place(&self, slope: f32, x: &mut [f32]) {
-        (self.leaky_relu_in_place)(slope, x);
+        (self.leaky_relu)(slope, Mapped::in_place(x));
     }
 
     /// `out[i] = activation(z[i])`, for a forward pass that keeps the logits z.

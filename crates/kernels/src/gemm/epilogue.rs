@@ -91,39 +91,20 @@ fn add_bias<S: Simd, T: Arithmetic>(
     bias: Bias<'_, T>,
     activation: impl Fn(T::Vector<S>) -> T::Vector<S>,
 ) {
-    let lanes = T::Vector::<S>::LANES;
     for i in 0..tile.rows() {
-        let row = tile.row_mut(i);
-        match bias {
-            Bias::None => for_each_vector(
-                s,
-                row,
-                #[inline(always)]
-                |x, _, _| activation(x),
-            ),
-            Bias::OfRow(bias) => {
-                let bias = T::Vector::<S>::splat(s, bias[i]);
-                for_each_vector(
-                    s,
-                    row,
-                    #[inline(always)]
-                    |x, _, _| activation(x + bias),
-                );
-            }
-            Bias::OfColumn(bias) => for_each_vector(
-                s,
-                row,
-                #[inline(always)]
-                |x, j, len| {
-                    let bias = if len == lanes {
-                        T::Vector::<S>::load(s, &bias[j..])
-                    } else {
-                        T::Vector::<S>::load_partial(s, &bias[j..j + len])
-                    };
-                    activation(x + bias)
-                },
-            ),
-        }
+        for_each_vector(
+            s,
+            tile.row_mut(i),
+            #[inline(always)]
+            |x, j, len| {
+                let x = match bias {
+                    Bias::None => x,
+                    Bias::OfRow(bias) => x + T::Vector::<S>::splat(s, bias[i]),
+                    Bias::OfColumn(bias) => x + load(s, &bias[j..j + len]),
+                };
+                activation(x)
+            },
+        );
     }
 }
 
@@ -143,7 +124,7 @@ fn multiply<S: Simd, T: Arithmetic>(
                 s,
                 row,
                 #[inline(always)]
-                |d, j, len| backward(d, T::Vector::<S>::load_partial(s, &kept[j..j + len])),
+                |d, j, len| backward(d, load(s, &kept[j..j + len])),
             );
         } else {
             // Element by element, with the same operations in one lane.
@@ -155,7 +136,8 @@ fn multiply<S: Simd, T: Arithmetic>(
     }
 }
 
-/// Replaces each vector of a row by `f` of it, its first column and the number of its lanes.
+/// Replaces each vector of a row by `f` of it, its first column and the number of its lanes. There is one call of `f`, for
+/// whole vectors and for what is left, as every activation is compiled into it.
 #[inline(always)]
 fn for_each_vector<S: Simd, T: Arithmetic>(
     s: S,
@@ -163,14 +145,17 @@ fn for_each_vector<S: Simd, T: Arithmetic>(
     f: impl Fn(T::Vector<S>, usize, usize) -> T::Vector<S>,
 ) {
     let lanes = T::Vector::<S>::LANES;
-    let mut whole = row.chunks_exact_mut(lanes);
-    let mut col = 0;
-    for part in &mut whole {
-        f(T::Vector::<S>::load(s, part), col, lanes).store(part);
-        col += lanes;
+    for (col, part) in (0..).step_by(lanes).zip(row.chunks_mut(lanes)) {
+        let y = f(load(s, part), col, part.len());
+        if part.len() == lanes { y.store(part) } else { y.store_partial(s, part) }
     }
-    let rest = whole.into_remainder();
-    if !rest.is_empty() {
-        f(T::Vector::<S>::load_partial(s, rest), col, rest.len()).store_partial(s, rest);
+}
+
+/// A whole vector, or what there is of one.
+#[inline(always)]
+fn load<S: Simd, T: Arithmetic>(s: S, from: &[T]) -> T::Vector<S> {
+    match from.len() == T::Vector::<S>::LANES {
+        true => T::Vector::<S>::load(s, from),
+        false => T::Vector::<S>::load_partial(s, from),
     }
 }

@@ -3,8 +3,9 @@
 
 use super::{Float, Float32, Int32, MAGIC_F32, MAGIC_F64, Simd};
 use crate::isa::Isa;
+use std::mem::transmute;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Div, Mul, Sub};
-use wide::{f32x8, f64x4, i32x8};
+use wide::{f32x8, f64x4, i32x8, i64x4};
 
 #[derive(Clone, Copy)]
 pub(crate) struct Portable(());
@@ -31,9 +32,11 @@ impl Simd for Portable {
 }
 
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub(crate) struct F32x16(f32x8, f32x8);
 
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub(crate) struct F64x8(f64x4, f64x4);
 
 #[derive(Clone, Copy)]
@@ -56,7 +59,7 @@ operators!(I32x16: Add add, Sub sub, BitAnd bitand, BitOr bitor, BitXor bitxor);
 
 /// What both float types do alike.
 macro_rules! float {
-    ($vector:ident($half:ident), $scalar:ident, $bits:ident, $lanes:literal, $magic:ident, $bias:literal, $mantissa:literal) => {
+    ($vector:ident($half:ident), $scalar:ident, $int:ident, $lanes:literal, $magic:ident, $bias:literal, $mantissa:literal) => {
         impl Float for $vector {
             type Simd = Portable;
             type Scalar = $scalar;
@@ -126,14 +129,13 @@ macro_rules! float {
 
             #[inline(always)]
             fn mul_add(self, b: Self, c: Self) -> Self {
-                let (a, b, c) = (self.to_lanes(), b.to_lanes(), c.to_lanes());
-                Self::from_lanes(std::array::from_fn(|i| a[i].mul_add(b[i], c[i])))
+                self.fused(&b, &c)
             }
 
             #[inline(always)]
             fn neg_mul_add(self, b: Self, c: Self) -> Self {
-                let (a, b, c) = (self.to_lanes(), b.to_lanes(), c.to_lanes());
-                Self::from_lanes(std::array::from_fn(|i| (-a[i]).mul_add(b[i], c[i])))
+                let sign = $half::splat(-0.0);
+                $vector(self.0 ^ sign, self.1 ^ sign).fused(&b, &c)
             }
 
             #[inline(always)]
@@ -185,8 +187,12 @@ macro_rules! float {
             #[inline(always)]
             fn pow2(self) -> Self {
                 // The low bits of the magic sum are n + bias: shifted up, an exponent.
-                let biased = (self + self.constant($magic + $bias)).to_lanes();
-                Self::from_lanes(biased.map(|x| $scalar::from_bits(x.to_bits() << $mantissa)))
+                let $vector(low, high) = self + self.constant($magic + $bias);
+                // SAFETY: all are as many numbers of as many bits, of which any are valid.
+                unsafe {
+                    let shifted = |half| transmute::<$int, $half>(transmute::<$half, $int>(half) << $mantissa);
+                    $vector(shifted(low), shifted(high))
+                }
             }
 
             #[inline(always)]
@@ -223,32 +229,37 @@ macro_rules! float {
         }
 
         impl $vector {
+            /// Never inlined: a call for each lane, all over the kernels, would take half of the time to compile them.
+            #[inline(never)]
+            fn fused(&self, b: &Self, c: &Self) -> Self {
+                let (a, b, c) = (self.to_lanes(), b.to_lanes(), c.to_lanes());
+                Self::from_lanes(std::array::from_fn(|i| a[i].mul_add(b[i], c[i])))
+            }
+
             #[inline(always)]
             fn to_lanes(self) -> [$scalar; $lanes] {
-                let (low, high) = (self.0.to_array(), self.1.to_array());
-                std::array::from_fn(|i| if i < $lanes / 2 { low[i] } else { high[i - $lanes / 2] })
+                // SAFETY: both are LANES numbers, one after the other.
+                unsafe { transmute::<Self, [$scalar; $lanes]>(self) }
             }
 
             #[inline(always)]
             fn from_lanes(lanes: [$scalar; $lanes]) -> Self {
-                $vector(
-                    $half::new(std::array::from_fn(|i| lanes[i])),
-                    $half::new(std::array::from_fn(|i| lanes[i + $lanes / 2])),
-                )
+                // SAFETY: both are LANES numbers, one after the other.
+                unsafe { transmute::<[$scalar; $lanes], Self>(lanes) }
             }
         }
     };
 }
-float!(F32x16(f32x8), f32, i32, 16, MAGIC_F32, 127.0, 23);
-float!(F64x8(f64x4), f64, i64, 8, MAGIC_F64, 1023.0, 52);
+float!(F32x16(f32x8), f32, i32x8, 16, MAGIC_F32, 127.0, 23);
+float!(F64x8(f64x4), f64, i64x4, 8, MAGIC_F64, 1023.0, 52);
 
 impl Float32 for F32x16 {
     type Bits = I32x16;
 
     #[inline(always)]
     fn to_bits(self) -> I32x16 {
-        let bits = |half: f32x8| i32x8::new(half.to_array().map(|x| x.to_bits() as i32));
-        I32x16(bits(self.0), bits(self.1))
+        // SAFETY: both are 8 numbers of 32 bits, of which any are valid.
+        unsafe { I32x16(transmute::<f32x8, i32x8>(self.0), transmute::<f32x8, i32x8>(self.1)) }
     }
 
     #[inline(always)]
@@ -291,8 +302,8 @@ impl Int32 for I32x16 {
 
     #[inline(always)]
     fn bits_to_float(self) -> F32x16 {
-        let floats = |half: i32x8| f32x8::new(half.to_array().map(|x| f32::from_bits(x as u32)));
-        F32x16(floats(self.0), floats(self.1))
+        // SAFETY: both are 8 numbers of 32 bits, of which any are valid.
+        unsafe { F32x16(transmute::<i32x8, f32x8>(self.0), transmute::<i32x8, f32x8>(self.1)) }
     }
 
     #[inline(always)]

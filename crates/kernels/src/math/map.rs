@@ -1,0 +1,130 @@
+//! The loops that apply a function to each element.
+
+use crate::simd::{Float, Float32, Simd};
+use std::marker::PhantomData;
+
+/// Elements that are read, and as many places that are written: those of other memory, or their own. One type for both, so
+/// that each function is compiled once for both.
+pub(crate) struct Elements<'a> {
+    from: *const f32,
+    to: *mut f32,
+    len: usize,
+    memory: PhantomData<&'a mut [f32]>,
+}
+
+impl<'a> Elements<'a> {
+    pub(crate) fn apart(from: &'a [f32], to: &'a mut [f32]) -> Self {
+        let len = from.len().min(to.len());
+        Elements { from: from.as_ptr(), to: to.as_mut_ptr(), len, memory: PhantomData }
+    }
+
+    pub(crate) fn in_place(x: &'a mut [f32]) -> Self {
+        let (to, len) = (x.as_mut_ptr(), x.len());
+        Elements { from: to, to, len, memory: PhantomData }
+    }
+
+    /// As many whole pairs of vectors as there are, and the elements behind them.
+    fn pairs(self) -> (impl Iterator<Item = Pair>, Self) {
+        let Elements { from, to, len, memory } = self;
+        let whole = len - len % PAIR;
+        let pairs = (0..whole).step_by(PAIR).map(
+            #[inline(always)]
+            move |at| Pair { from: from.wrapping_add(at), to: to.wrapping_add(at) },
+        );
+        (pairs, Elements { from: from.wrapping_add(whole), to: to.wrapping_add(whole), len: len - whole, memory })
+    }
+}
+
+/// Elements of two vectors: worked on two at a time, a CPU has more of independent chains to choose from.
+const PAIR: usize = 32;
+
+/// How far ahead of the elements at hand memory is asked for: otherwise it idles while long functions compute, as the CPU does
+/// not look that far. Out of cache they take up to a third less time for it, in cache one or two hundredths more.
+const AHEAD: usize = 1024;
+
+/// Made by [`Elements::pairs`] only, so that there are [`PAIR`] elements to read and to write.
+#[derive(Clone, Copy)]
+struct Pair {
+    from: *const f32,
+    to: *mut f32,
+}
+
+impl Pair {
+    #[inline(always)]
+    fn load<V: Float32>(self, s: V::Simd) -> [V; 2] {
+        // SAFETY: there are two vectors to read, by how pairs are made; what is written to the same memory comes after.
+        unsafe { [V::load_ptr(s, self.from), V::load_ptr(s, self.from.add(V::LANES))] }
+    }
+
+    #[inline(always)]
+    fn store<V: Float32>(self, [low, high]: [V; 2]) {
+        // SAFETY: there are two vectors to write, by how pairs are made.
+        unsafe {
+            low.store_ptr(self.to);
+            high.store_ptr(self.to.add(V::LANES));
+        }
+    }
+
+    #[inline(always)]
+    fn ask_ahead<V: Float32>(self, s: V::Simd) {
+        for at in [AHEAD, AHEAD + V::LANES] {
+            V::prefetch(s, self.from.wrapping_add(at));
+            V::prefetch_for_writing(s, self.to.wrapping_add(at));
+        }
+    }
+}
+
+/// `f` of two vectors at a time.
+#[inline(always)]
+pub(crate) fn map<S: Simd>(s: S, elements: Elements<'_>, f: impl Fn([S::F32; 2]) -> [S::F32; 2]) {
+    let (pairs, rest) = elements.pairs();
+    for pair in pairs {
+        pair.ask_ahead::<S::F32>(s);
+        pair.store(f(pair.load(s)));
+    }
+    map_rest(s, rest, f);
+}
+
+/// `second(first(x))` of two vectors at a time, `second` of those before while `first` works on the next: what takes long to
+/// come, as quotients do, has more time to come.
+#[inline(always)]
+pub(crate) fn map_pipelined<S: Simd, T>(
+    s: S,
+    elements: Elements<'_>,
+    first: impl Fn([S::F32; 2]) -> T,
+    second: impl Fn(T) -> [S::F32; 2],
+) {
+    let (mut pairs, rest) = elements.pairs();
+    if let Some(mut place) = pairs.next() {
+        let mut before = first(place.load(s));
+        for pair in pairs {
+            pair.ask_ahead::<S::F32>(s);
+            let next = first(pair.load(s));
+            place.store(second(before));
+            (before, place) = (next, pair);
+        }
+        place.store(second(before));
+    }
+    map_rest(
+        s,
+        rest,
+        #[inline(always)]
+        |x| second(first(x)),
+    );
+}
+
+/// Less than two vectors.
+#[inline(always)]
+fn map_rest<S: Simd>(s: S, rest: Elements<'_>, f: impl Fn([S::F32; 2]) -> [S::F32; 2]) {
+    if rest.len == 0 {
+        return;
+    }
+    let cut = rest.len.min(S::F32::LANES);
+    // SAFETY: `rest` has `len` elements to read; this reference is not used once anything is written.
+    let x = unsafe { std::slice::from_raw_parts(rest.from, rest.len) };
+    let [low, high] = f([S::F32::load_partial(s, &x[..cut]), S::F32::load_partial(s, &x[cut..])]);
+    // SAFETY: `rest` has `len` places to write, to which nothing else refers any more.
+    let to = unsafe { std::slice::from_raw_parts_mut(rest.to, rest.len) };
+    low.store_partial(s, &mut to[..cut]);
+    high.store_partial(s, &mut to[cut..]);
+}
