@@ -49,6 +49,7 @@ pub mod html;
 mod inference;
 mod layers;
 mod losses;
+mod math;
 pub mod metrics;
 mod model;
 pub mod onnx;

@@ -3,6 +3,7 @@
 use kernels::{Activation, Epilogue, GemmOptions, KernelSet, MatMut, MatRef};
 
 use crate::error::{Error, Result};
+use crate::math;
 
 /// Rows computed at a time. A constant, so that sums over blocks do not depend on the machine.
 const BLOCK: usize = 256;
@@ -26,7 +27,7 @@ pub(super) struct Problem<'a> {
 /// more. θ is w, `[inputs][outputs]`, then the intercepts, `[outputs]`, if there are any.
 ///
 /// Rows are taken in blocks, so the data is never as a whole in memory as f64. Products run on the kernels; exponentials and
-/// logarithms are those of `libm`, written in Rust and the same on every machine.
+/// logarithms are those of [`math`], the same on every machine.
 pub(super) struct Cost<'a> {
     problem: Problem<'a>,
     total_weight: f64,
@@ -95,21 +96,21 @@ impl<'a> Cost<'a> {
 fn loss_and_gradient(z: &mut [f64], target: usize) -> f64 {
     if let [z] = z {
         let logit = *z;
-        let e = libm::exp(-logit.abs());
+        let e = math::exp(-logit.abs());
         let sigmoid = if logit < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) };
         *z = sigmoid - target as f64;
-        return logit.max(0.0) - logit * target as f64 + libm::log1p(e);
+        return logit.max(0.0) - logit * target as f64 + math::ln_1p(e);
     }
     let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let logit = z[target];
     let mut sum = 0.0;
     for z in &mut *z {
-        *z = libm::exp(*z - largest);
+        *z = math::exp(*z - largest);
         sum += *z;
     }
     z.iter_mut().for_each(|z| *z /= sum);
     z[target] -= 1.0;
-    libm::log(sum) + (largest - logit)
+    math::ln(sum) + (largest - logit)
 }
 
 pub(super) fn zeros(what: &'static str, rows: usize, cols: usize) -> Result<Vec<f64>> {
