@@ -41,7 +41,7 @@ fn run() -> nn::Result<()> {
     };
     println!("stopped after {} epochs: {reason}", report.epochs.len());
     for (name, data) in [("training", &training), ("test", &test)] {
-        let evaluation = trainer.model().evaluate(data.features(), data.targets())?;
+        let evaluation = trainer.model().evaluate(data, data.targets())?;
         println!("{name}: loss {:.4}, accuracy {:.4}", evaluation.loss, evaluation.accuracy.unwrap_or(0.0));
     }
     Ok(())

@@ -62,11 +62,11 @@ mod stages;
 mod train;
 
 pub use builder::ModelBuilder;
-pub use data::Examples;
+pub use data::{Examples, Features};
 pub use error::{Error, Result};
 pub use inference::Evaluation;
 pub use kernels::fused::{Adagrad, Adam, RmsProp, Sgd};
-pub use kernels::{Activation, Isa, KernelSet, ThreadPool};
+pub use kernels::{Activation, ByteScale, Isa, KernelSet, MatRef, ThreadPool};
 pub use layers::{BatchNorm, Dropout, Layer, LayerNorm, Linear};
 pub use losses::{Loss, LossOptions, Reduction, Targets, WeightedTargets};
 pub use model::Model;

@@ -61,7 +61,7 @@ impl<'m> Predictor<'m> {
     ///   predictor was made for; [`Error::EmptyData`](crate::Error::EmptyData) for none
     /// - [`Error::NonFiniteInput`](crate::Error::NonFiniteInput) for NaN or an infinity in `x`
     pub fn predict(&mut self, x: &[f32]) -> Result<&[f32]> {
-        let rows = self.model.check_inputs(x)?;
+        let rows = self.model.check_inputs(x)?.count();
         if rows > self.rows {
             let inputs = self.model.inputs();
             return Err(check::mismatch("the data for this predictor", &[self.rows, inputs], &[rows, inputs]));

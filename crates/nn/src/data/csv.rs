@@ -30,7 +30,7 @@ pub const MAX_LABEL: u32 = 65_535;
 ///     ..CsvOptions::default()
 /// };
 /// let houses = Dataset::from_csv(&path, &options)?;
-/// assert_eq!(houses.features(), [3.0, 80.0, 3.0, 60.0]);
+/// assert_eq!(*houses.to_f32(), [3.0, 80.0, 3.0, 60.0]);
 /// assert_eq!(houses.targets(), (&[2.5f32, 1.5]).into());
 /// # std::fs::remove_file(&path).unwrap();
 /// # Ok::<(), nn::Error>(())

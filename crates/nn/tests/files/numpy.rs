@@ -45,21 +45,21 @@ fn arrays_of_all_orders_and_types_are_read() {
     let x = [0.5, -1.0, 2.0, 3.0, 1e-3, 5.0];
     for name in ["c.npy", "fortran.npy"] {
         let data = pair(name, "labels.npy").unwrap();
-        assert_eq!((data.features(), data.cols()), (&x[..], 3), "{name}");
+        assert_eq!((&*data.to_f32(), data.cols()), (&x[..], 3), "{name}");
         assert_eq!((data.labels(), data.classes()), (Some(&[2, 0][..]), Some(3)), "{name}");
     }
-    assert_eq!(pair("big_endian.npy", "bools.npy").unwrap().features(), [500.0, -1000.0, 2000.0, 3000.0, 1.0, 5000.0]);
+    assert_eq!(*pair("big_endian.npy", "bools.npy").unwrap().to_f32(), [500.0, -1000.0, 2000.0, 3000.0, 1.0, 5000.0]);
     assert_eq!(pair("c.npy", "bools.npy").unwrap().labels(), Some(&[1, 0][..]));
     for name in ["images.npy", "images_fortran.npy"] {
         let data = pair(name, "labels.npy").unwrap();
         assert_eq!(data.cols(), 6, "{name}");
-        assert!(data.features().iter().enumerate().all(|(index, &x)| x == index as f32), "{name}: {data:?}");
+        assert!(data.to_f32().iter().enumerate().all(|(index, &x)| x == index as f32), "{name}: {data:?}");
     }
     let data = pair("c.npy", "values.npy").unwrap();
     assert_eq!(data.targets(), (&[1.5f32, 2.5, -1.0, 0.0]).into());
     for name in ["stored.npz", "deflated.npz"] {
         let data = Dataset::from_npz(file(name), "x", "y", Some(4)).unwrap();
-        assert_eq!((data.features(), data.labels(), data.classes()), (&x[..], Some(&[2, 0][..]), Some(4)), "{name}");
+        assert_eq!((&*data.to_f32(), data.labels(), data.classes()), (&x[..], Some(&[2, 0][..]), Some(4)), "{name}");
     }
 }
 
