@@ -187,13 +187,21 @@ impl Array {
 
 /// The last dimension fastest, from the first one fastest.
 fn in_c_order<T: Copy>(numbers: &[T], shape: &[u64]) -> Vec<T> {
+    if numbers.is_empty() {
+        return Vec::new();
+    }
+    // Dimensions of one element, of which a header may name thousands, change nothing; the others are few, as their product
+    // is the number of elements.
+    let (mut dimensions, mut stride) = (Vec::new(), 1);
+    for length in shape.iter().map(|&length| length as usize).filter(|&length| length > 1) {
+        dimensions.push((length, stride));
+        stride *= length;
+    }
+    dimensions.reverse();
     let place = |index: usize| {
-        let (mut rest, mut place) = (index, 0);
-        for (dimension, &length) in shape.iter().enumerate().rev() {
-            let stride: u64 = shape[..dimension].iter().product();
-            place += rest % length as usize * stride as usize;
-            rest /= length as usize;
-        }
+        let (_, place) = dimensions
+            .iter()
+            .fold((index, 0), |(rest, place), &(length, stride)| (rest / length, place + rest % length * stride));
         place
     };
     (0..numbers.len()).map(|index| numbers[place(index)]).collect()

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nn::Error;
 use nn::data::Dataset;
@@ -55,6 +56,8 @@ fn arrays_of_all_orders_and_types_are_read() {
         assert_eq!(data.cols(), 6, "{name}");
         assert!(data.to_f32().iter().enumerate().all(|(index, &x)| x == index as f32), "{name}: {data:?}");
     }
+    let bytes = pair("images.npy", "labels.npy").unwrap();
+    assert!(matches!(bytes.features(), nn::Features::Bytes { bytes: [0, 1, .., 11], .. }), "{bytes:?}");
     let data = pair("c.npy", "values.npy").unwrap();
     assert_eq!(data.targets(), (&[1.5f32, 2.5, -1.0, 0.0]).into());
     for name in ["stored.npz", "deflated.npz"] {
@@ -99,6 +102,19 @@ fn every_cut_is_an_error() {
             assert!(matches!(archive(&whole[..len]), Err(Error::File(_))), "{name}: {len} bytes");
         }
     }
+}
+
+/// The time to bring elements into C order is that of the elements, however many dimensions a header names.
+#[test]
+fn thousands_of_dimensions_take_no_time() {
+    let shape = format!("2, {}12", "1, ".repeat(20_000));
+    let text = format!("{{'descr': '|u1', 'fortran_order': True, 'shape': ({shape}), }}");
+    let elements: Vec<u8> = (0..24).collect();
+    let bytes = [b"\x93NUMPY\x02\x00", &(text.len() as u32).to_le_bytes()[..], text.as_bytes(), &elements].concat();
+    let start = Instant::now();
+    let data = with_features(&bytes).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert_eq!(data.to_f32()[..3], [0.0, 2.0, 4.0]);
 }
 
 #[test]
