@@ -23,8 +23,8 @@
 //! [`Model`] is what is computed and its parameters, [`Trainer`] changes them, and [`Model::evaluate`] judges them on other
 //! data. [`data::Dataset`] reads such data from files; [`Trainer::save`] and [`Trainer::resume`] keep a training in one,
 //! [`checkpoint`] the parameters alone. [`estimators`] wrap all of it in scikit-learn's calls, and [`metrics`] judge answers.
-//! Everywhere, matrices are
-//! slices of `f32`, row by row, with one row an example.
+//! Matrices are slices of `f32`, row by row, with one row an example; features may also be bytes or a view with any strides:
+//! [`Features`].
 //!
 //! The [`guide`] has pages on numerics, on performance and on the names that PyTorch and scikit-learn have.
 //!
