@@ -329,6 +329,11 @@ impl Task {
             Task::Net(net) => Some(net.examples),
         }
     }
+
+    /// Whether more than one thread can share it: a product or a net.
+    pub fn can_use_threads(&self) -> bool {
+        matches!(self, Task::Gemm(_) | Task::Net(_))
+    }
 }
 
 /// Every case.
