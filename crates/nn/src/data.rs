@@ -75,14 +75,14 @@ impl Dataset {
     /// until a batch is gathered, a quarter of the memory.
     ///
     /// # Errors
-    /// Those of [`with_labels`](Self::with_labels); [`Error::InvalidHyperParameter`](crate::Error::InvalidHyperParameter) if
+    /// Those of [`with_labels`](Self::with_labels); [`Error::InvalidHyperParameter`] if
     /// a byte would stand for what is not finite.
     ///
     /// ```
     /// use nn::{ByteScale, data::Dataset};
-    /// let scale = ByteScale { scale: 1.0 / 255.0, offset: 0.0 };
-    /// let images = Dataset::bytes_with_labels(vec![0, 51, 255, 204], scale, 2, vec![0, 1], 2)?;
-    /// assert_eq!(*images.to_f32(), [0.0, 0.2, 1.0, 0.8]);
+    /// let scale = ByteScale { scale: 1.0 / 128.0, offset: 0.0 };
+    /// let images = Dataset::bytes_with_labels(vec![0, 32, 128, 64], scale, 2, vec![0, 1], 2)?;
+    /// assert_eq!(*images.to_f32(), [0.0, 0.25, 1.0, 0.5]);
     /// # Ok::<(), nn::Error>(())
     /// ```
     pub fn bytes_with_labels(
@@ -166,8 +166,8 @@ impl Dataset {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotAByte`](crate::Error::NotAByte) with the place of a feature that is another number,
-    /// [`Error::InvalidHyperParameter`](crate::Error::InvalidHyperParameter) if a byte would stand for what is not finite.
+    /// [`Error::NotAByte`] with the place of a feature that is another number,
+    /// [`Error::InvalidHyperParameter`] if a byte would stand for what is not finite.
     pub fn into_bytes(self, scale: ByteScale) -> Result<Self> {
         check_scale(scale)?;
         let bytes = match self.features {

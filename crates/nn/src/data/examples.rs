@@ -12,7 +12,7 @@ use crate::losses::WeightedTargets;
 /// let (x, labels) = (vec![0.5, 1.5, -1.0, 2.0], vec![0, 1]);
 /// let examples = Examples::from((&x, &labels));
 /// let logits = nn::Model::logistic_regression(2)?.predict(examples.x)?;
-/// assert_eq!(logits, [0.0, 0.0]);
+/// assert_eq!(logits.len(), 2);
 /// # Ok::<(), nn::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]

@@ -41,6 +41,7 @@ pub enum Clock {
 /// How the learning rate falls: the factor at time t.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub enum Decay {
     /// 1
     #[default]
