@@ -40,6 +40,7 @@
 //!
 //! Functions panic with all sizes in the message if lengths or shapes do not fit.
 
+#![warn(missing_debug_implementations)]
 #![allow(
     clippy::redundant_closure,
     reason = "a function passed by its name is not inlined into its caller's instruction set; a closure can be"

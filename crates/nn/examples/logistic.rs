@@ -37,7 +37,7 @@ fn run() -> nn::Result<()> {
             format!("converged, no improvement by {:?} in {n_iter_no_change} epochs in a row", tol.unwrap_or(0.0))
         }
         StopReason::MaxEpochs => "not converged within the epochs allowed".to_owned(),
-        StopReason::Stopped => "stopped by the observer".to_owned(),
+        _ => "stopped by the observer".to_owned(),
     };
     println!("stopped after {} epochs: {reason}", report.epochs.len());
     for (name, data) in [("training", &training), ("test", &test)] {

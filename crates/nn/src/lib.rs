@@ -32,6 +32,7 @@
 //! user feeds in, data, files and options, the answer is a value or an [`Error`], never a panic. After a [`Trainer`] has
 //! planned its memory, its steps allocate none.
 #![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
 
 #[cfg(feature = "ndarray")]
 pub mod arrays;

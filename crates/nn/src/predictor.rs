@@ -1,5 +1,7 @@
 //! Predictions in memory that is allocated once.
 
+use std::fmt;
+
 use kernels::{Axis, MatMut, MatRef};
 
 use crate::check;
@@ -79,6 +81,12 @@ impl<'m> Predictor<'m> {
             std::mem::swap(&mut self.front, &mut self.back);
         }
         &self.front.as_slice()[..rows * model.outputs()]
+    }
+}
+
+impl fmt::Debug for Predictor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Predictor").field("model", self.model).field("rows", &self.rows).finish_non_exhaustive()
     }
 }
 

@@ -255,7 +255,7 @@ pub enum Problem {
         /// The tensor.
         name: String,
         /// The type that it should have.
-        expected: String,
+        expected: &'static str,
         /// Its type.
         found: String,
     },
