@@ -137,7 +137,7 @@ pub enum Task {
     Loss(Loss),
     /// What has little to compute for each byte.
     Memory(Memory),
-    /// An epoch of a net.
+    /// Some epochs of a net.
     Net(Net),
 }
 
@@ -326,7 +326,7 @@ impl Task {
             Task::Map(_) => Some(MAP_LEN),
             Task::Loss(loss) => Some(loss.rows * loss.cols),
             Task::Memory(memory) => Some(memory.len),
-            Task::Net(net) => Some(net.examples),
+            Task::Net(net) => Some(net.examples_of_run()),
         }
     }
 

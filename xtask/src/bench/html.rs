@@ -140,13 +140,14 @@ fn over_nets(report: &Report, grows: Grows) -> Plot {
         _ => None,
     };
     let size = |row: &Row| Some(grows.of(net(row)?)? as f64);
-    let rate = |row: &Row, nanoseconds: f64| net(row).map_or(0.0, |net| 1e9 * net.examples as f64 / nanoseconds);
+    let rate =
+        |row: &Row, nanoseconds: f64| net(row).map_or(0.0, |net| 1e9 * net.examples_of_run() as f64 / nanoseconds);
     let mut lines = lines(report, size, rate, |_| true);
     let most = |of: f64| {
         let mut nets = fewest_threads(report).filter_map(|row| Some((row.threads, net(row)?)));
         let found = nets.find(|(_, net)| grows.of(*net).is_some_and(|size| size as f64 == of));
         found.map_or(0.0, |(threads, net)| {
-            1e9 * report.peak().f32 * threads as f64 * net.examples as f64 / net.flops() as f64
+            1e9 * report.peak().f32 * threads as f64 * net.examples_of_run() as f64 / net.flops() as f64
         })
     };
     lines.extend(limit("FMA peak", &lines, most));

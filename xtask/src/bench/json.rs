@@ -46,6 +46,7 @@ fn case(Row { case, threads, outcomes }: &Row) -> Value {
         }
         Task::Net(net) => {
             value["examples"] = net.examples.into();
+            value["epochs"] = net.epochs().into();
             value["batch"] = net.batch.into();
             value["parameters"] = net.parameters().into();
             value["flops"] = net.flops().into();

@@ -85,7 +85,7 @@ impl Row {
     /// Microseconds a step of ours, of all its examples.
     fn step(&self) -> Option<f64> {
         let Task::Net(net) = self.case.task else { return None };
-        Some(self.of(Role::Ours)?.median / 1e3 / (net.examples / net.batch) as f64)
+        Some(self.of(Role::Ours)?.median / 1e3 / (net.examples_of_run() / net.batch) as f64)
     }
 
     /// GB/s of ours.
