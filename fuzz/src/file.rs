@@ -38,8 +38,9 @@ pub(crate) fn check(result: nn::Result<Dataset>) -> String {
     match result {
         Ok(data) => {
             assert!(data.rows() > 0 && data.cols() > 0);
-            assert_eq!(data.features().len(), data.rows() * data.cols());
-            assert!(data.features().iter().all(|x| x.is_finite()));
+            let features = data.to_f32();
+            assert_eq!(features.len(), data.rows() * data.cols());
+            assert!(features.iter().all(|x| x.is_finite()));
             match data.targets() {
                 nn::Targets::Labels(labels) => {
                     let classes = data.classes().expect("labels have classes");

@@ -13,6 +13,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tests::random::Random;
 
+/// What a run takes that is worth a look; the machine may have been busy.
+const SLOW: Duration = Duration::from_secs(2);
+
 /// Looks for inputs that make a target panic.
 #[derive(Parser)]
 struct Args {
@@ -78,8 +81,14 @@ fn fuzz(target: &Target, seed: u64, time: Duration) -> Result<bool, Box<dyn Erro
             println!("{}: found after {runs} runs from seed {seed}: {}", target.name, last.display());
             return Ok(false);
         };
-        slowest = slowest.max(before.elapsed());
+        let taken = before.elapsed();
+        slowest = slowest.max(taken);
         runs += 1;
+        if taken > SLOW {
+            let slow = artifacts.join("slow-input");
+            file::replace(&slow, &input)?;
+            println!("{}: a run took {taken:.1?}: {}", target.name, slow.display());
+        }
         if kinds.insert(kind) {
             corpus.push(input);
         }

@@ -5,7 +5,8 @@ use crate::matrix::{Float, Layout};
 use crate::random::Random;
 use kernels::fused::{Adagrad, Adam, Descent, Examples, LogisticModel, LogisticSums, RmsProp, Sgd};
 use kernels::{
-    Activation, Axis, ClassTargets, Epilogue, Function, GemmOptions, KernelSet, LossOptions, Moments, Norm, ThreadPool,
+    Activation, Axis, ByteScale, ClassTargets, Epilogue, Function, GemmOptions, KernelSet, LossOptions, MatRef,
+    Moments, Norm, ThreadPool,
 };
 use nn::data::{CsvHeader, CsvOptions, Dataset, Scaler};
 use nn::random::{Purpose, Stream};
@@ -57,6 +58,7 @@ pub fn serial(set: &KernelSet) -> Vec<Digest> {
     let mut digests = math(set);
     digests.extend(losses(set));
     digests.push(reductions(set));
+    digests.push(gathered_bytes(set));
     digests.push(derivatives(set));
     digests.push(shuffles());
     digests.extend(updates(set));
@@ -264,6 +266,19 @@ fn reductions(set: &KernelSet) -> Digest {
     let mut results = vec![set.sum(&x), set.dot(&x, &y), set.sum_squares(&y), set.max(&x)];
     results.extend(sums);
     digest("reductions", results.into_iter().map(bytes))
+}
+
+fn gathered_bytes(set: &KernelSet) -> Digest {
+    let mut random = Random::new(104);
+    let data: Vec<u8> = random.floats(91 * 77, 1.0).into_iter().map(|x| (x * 1000.0) as i32 as u8).collect();
+    let rows: Vec<usize> = (0..64).map(|i| i * 29 % 77).collect();
+    let mut to = vec![0.0; 64 * 91];
+    let views = [MatRef::from_row_major(&data, 77, 91), MatRef::from_row_major(&data, 91, 77).t()];
+    let run = |from| {
+        set.gather_bytes(from, &rows, ByteScale { scale: 1.0 / 255.0, offset: -0.3 }, &mut to);
+        to.clone()
+    };
+    digest("gathered bytes", views.map(run).into_iter().flatten().map(bytes))
 }
 
 fn derivatives(set: &KernelSet) -> Digest {

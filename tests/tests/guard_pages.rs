@@ -5,7 +5,9 @@ mod guarded;
 
 use guarded::{Guarded, Side};
 use kernels::testing::for_each_isa;
-use kernels::{ClassTargets, Epilogue, Function, GemmOptions, KernelSet, LossOptions, MatMut, MatRef, Reduction};
+use kernels::{
+    ByteScale, ClassTargets, Epilogue, Function, GemmOptions, KernelSet, LossOptions, MatMut, MatRef, Reduction,
+};
 use tests::gemm_case::ACTIVATIONS;
 use tests::matrix::Float;
 use tests::random::Random;
@@ -61,6 +63,19 @@ fn reductions() {
             let sums = [set.sum(x), set.dot(x, y) / 2.0, set.sum_squares(x), set.max(x) * len as f32];
             let expected = if len == 0 { [0.0, 0.0, 0.0, f32::NAN] } else { [len as f32; 4] };
             assert!(sums.map(f32::to_bits)[..3] == expected.map(f32::to_bits)[..3], "{sums:?} on {}", set.isa());
+        }
+    });
+}
+
+#[test]
+fn gathered_bytes() {
+    on_every_isa_and_side(|set, side| {
+        let (mut from, mut to) = (Guarded::<u8>::new(600, side), Guarded::new(600, side));
+        for cols in lengths() {
+            let (from, to) = (from.of_len(3 * cols), to.of_len(2 * cols));
+            from.fill(3);
+            set.gather_bytes(MatRef::from_row_major(from, 3, cols), &[2, 0], ByteScale::default(), to);
+            assert!(to.iter().all(|&x| x == 3.0), "{cols} on {}", set.isa());
         }
     });
 }

@@ -34,6 +34,10 @@ pub(crate) enum Step {
     Deny,
     /// Dependencies that nothing uses, by cargo-machete
     Unused,
+    /// Every set of features compiles, by cargo-hack
+    Features,
+    /// Nothing that the last release promised is broken, by cargo-semver-checks
+    Semver,
     /// All tests of the workspace
     Tests,
     /// The suites on each instruction set of this CPU, one at a time
@@ -94,6 +98,8 @@ impl Step {
             Step::Msrv => checks::msrv(),
             Step::Deny => checks::deny(),
             Step::Unused => checks::unused(),
+            Step::Features => checks::features(),
+            Step::Semver => checks::semver(),
             Step::Tests => suites::workspace(),
             Step::Isas => isas::native(coverage),
             Step::Neon => isas::neon(coverage),

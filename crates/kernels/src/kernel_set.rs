@@ -3,6 +3,7 @@
 use crate::activation::{self, Activation};
 use crate::fused::{self, Axis, Descent, Examples, LogisticModel, LogisticSums, Moments, Norm};
 use crate::fused::{ClassTargets, Elements, Logits, RankOne, Weighting};
+use crate::gather::{self, ByteScale};
 use crate::gemm::{self, MatRef};
 use crate::isa::Isa;
 use crate::math::map::Elements as Mapped;
@@ -34,6 +35,7 @@ pub struct KernelSet {
     sum_squares_f64: fn(&[f32]) -> f64,
     max: fn(&[f32]) -> f32,
     pub(crate) column_sums: fn(MatRef<'_, f32>, &mut [f32]),
+    pub(crate) gather_bytes: fn(MatRef<'_, u8>, &[usize], ByteScale, &mut [f32]),
     updates: updates::Updates,
     pub(crate) softmax: fn(usize, &[f32], &mut [f32]),
     pub(crate) softmax_in_place: fn(usize, &mut [f32]),
@@ -81,6 +83,7 @@ entries! {
     sum_squares_f64(x: &[f32]) -> f64 = reduce::sum_squares_f64;
     max(x: &[f32]) -> f32 = reduce::max;
     column_sums(x: MatRef<'_, f32>, out: &mut [f32]) = reduce::column_sums;
+    gather_bytes(from: MatRef<'_, u8>, rows: &[usize], scale: ByteScale, to: &mut [f32]) = gather::gather;
     softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::softmax;
     softmax_in_place(cols: usize, x: &mut [f32]) = fused::softmax::softmax_in_place;
     log_softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::log_softmax;
@@ -145,6 +148,7 @@ const fn table<S: Simd>() -> KernelSet {
         sum_squares_f64: sum_squares_f64::<S>,
         max: max::<S>,
         column_sums: column_sums::<S>,
+        gather_bytes: gather_bytes::<S>,
         softmax: softmax::<S>,
         softmax_in_place: softmax_in_place::<S>,
         log_softmax: log_softmax::<S>,

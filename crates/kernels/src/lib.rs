@@ -29,17 +29,18 @@
 //! | a function of each element | [`math`] | |
 //! | a loss and its gradient, softmax, an update | [`fused`] | [`LossOptions`], [`ClassTargets`] |
 //! | a sum, a maximum, column sums | [`KernelSet`] | |
-//! | a batch of rows from all over the data | [`gather_rows`] | |
+//! | a batch of rows from all over the data | [`gather_rows`], [`gather_bytes`] | [`ByteScale`] |
 //!
 //! All but sums and their like run on the best instruction set of the CPU, found at the first call; the environment variable
 //! `KERNELS_ISA=portable|avx2|avx512|neon` chooses another. A [`KernelSet`] has every kernel for one instruction set by name.
-//! Only products and `gather_rows` use threads, those of the current `rayon` pool, which the default feature `rayon` brings in; see
+//! Only products and gathered rows use threads, those of the current `rayon` pool, which the default feature `rayon` brings in; see
 //! [`Threads`] and [`ThreadPool`].
 //!
 //! The sign and payload of a NaN are not part of the promise of the same bits; that a result is NaN is.
 //!
 //! Functions panic with all sizes in the message if lengths or shapes do not fit.
 
+#![warn(missing_debug_implementations)]
 #![allow(
     clippy::redundant_closure,
     reason = "a function passed by its name is not inlined into its caller's instruction set; a closure can be"
@@ -61,7 +62,7 @@ mod threads;
 
 pub use activation::{Activation, Kept};
 pub use fused::{Axis, ClassTargets, LossOptions, Moments, Norm, Reduction};
-pub use gather::gather_rows;
+pub use gather::{ByteScale, gather_bytes, gather_rows};
 pub use gemm::{Element, Epilogue, GemmOptions, MatMut, MatRef, PackedB, Threads, dgemm, gemm, sgemm};
 pub use isa::{Isa, UnknownIsa};
 pub use kernel_set::{IsaUnavailable, KernelSet};

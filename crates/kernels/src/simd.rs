@@ -272,6 +272,8 @@ pub(crate) trait Float:
 pub(crate) trait Float32: Float<Scalar = f32> {
     type Bits: Int32<Simd = Self::Simd, Float = Self>;
     fn to_bits(self) -> Self::Bits;
+    /// The numbers of 16 bytes, exact.
+    fn from_bytes(s: Self::Simd, bytes: &[u8; 16]) -> Self;
     /// Rounded once, as IEEE-754 has it.
     fn sqrt(self) -> Self;
     /// The lower and the upper eight lanes, exact.

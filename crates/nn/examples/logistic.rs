@@ -37,11 +37,11 @@ fn run() -> nn::Result<()> {
             format!("converged, no improvement by {:?} in {n_iter_no_change} epochs in a row", tol.unwrap_or(0.0))
         }
         StopReason::MaxEpochs => "not converged within the epochs allowed".to_owned(),
-        StopReason::Stopped => "stopped by the observer".to_owned(),
+        _ => "stopped by the observer".to_owned(),
     };
     println!("stopped after {} epochs: {reason}", report.epochs.len());
     for (name, data) in [("training", &training), ("test", &test)] {
-        let evaluation = trainer.model().evaluate(data.features(), data.targets())?;
+        let evaluation = trainer.model().evaluate(data, data.targets())?;
         println!("{name}: loss {:.4}, accuracy {:.4}", evaluation.loss, evaluation.accuracy.unwrap_or(0.0));
     }
     Ok(())

@@ -41,7 +41,7 @@ fn main() -> nn::Result<()> {
     assert!(whole.model().parameters().eq(resumed.model().parameters()), "the bits differ");
     println!("gone on with to epoch {}: the same bits as without a stop", resumed.position().epoch);
 
-    let evaluation = resumed.model().evaluate(test.features(), test.targets())?;
+    let evaluation = resumed.model().evaluate(&test, test.targets())?;
     println!("test: loss {:.4}, accuracy {:.4}", evaluation.loss, evaluation.accuracy.unwrap_or(0.0));
     Ok(())
 }

@@ -11,7 +11,7 @@ fn main() -> nn::Result<()> {
     let mut digits = Dataset::from_csv(DIGITS, &CsvOptions::default())?;
     Scaler::constant(digits.cols(), 1.0 / 16.0).apply(&mut digits)?;
     let (training, test) = digits.split(0.2, 42)?;
-    let (x, labels) = (training.features(), training.labels().unwrap_or_default());
+    let (x, labels) = (training.to_f32(), training.labels().unwrap_or_default());
 
     let trainer = |seed| {
         let builder = Model::builder(64).linear(64, Activation::Relu).linear(10, Activation::Identity);
@@ -39,12 +39,12 @@ fn main() -> nn::Result<()> {
         let targets: Vec<u32> = rows.map(|row| labels[row]).collect();
         learner.step((&batch, &targets))?;
         if round % 300 == 0 {
-            let loss = learner.model().evaluate(x, labels)?.loss;
+            let loss = learner.model().evaluate(&x, labels)?.loss;
             println!("round {round}: loss {loss:.4}");
         }
         pair.swap(0, 1);
     }
-    let evaluation = pair[0].model().evaluate(test.features(), test.targets())?;
+    let evaluation = pair[0].model().evaluate(&test, test.targets())?;
     println!("test: loss {:.4}, accuracy {:.4}", evaluation.loss, evaluation.accuracy.unwrap_or(0.0));
     Ok(())
 }

@@ -1,19 +1,21 @@
 //! Arrays of `ndarray` in and out; with the feature `ndarray`.
 //!
-//! Training and predictions take rows that lie one after the other. [`rows`] borrows those of an array that lies so, as most
-//! do, and copies the elements of one that is transposed, sliced or reversed. To multiply such views without a copy,
-//! [`MatRef`](kernels::MatRef) and [`MatMut`](kernels::MatMut) are made from them by `into()`.
+//! Training, evaluation and predictions take a view as [`Features`](crate::Features) in whatever order its elements lie,
+//! transposed, sliced or reversed, and copy only the rows of a batch, when it is their turn; those of a view whose rows lie
+//! one after the other are not even copied then, unless their order is shuffled. [`rows`] is for what takes slices, such as
+//! targets. To multiply views, [`MatRef`](kernels::MatRef) and [`MatMut`](kernels::MatMut) are made from them by `into()`.
 //!
 //! ```
 //! use ndarray::arr2;
 //! use nn::{Model, TrainOptions, Trainer, arrays};
 //! # fn main() -> nn::Result<()> {
-//! let x = arr2(&[[0.0f32, 1.0], [1.0, 0.5], [2.0, 1.5], [3.0, 0.0]]);
+//! // Features by columns.
+//! let x = arr2(&[[0.0f32, 1.0, 2.0, 3.0], [1.0, 0.5, 1.5, 0.0]]);
 //! let mut trainer = Trainer::new(Model::softmax_regression(2, 2)?, TrainOptions::default())?;
-//! trainer.fit((&*arrays::rows(x.view()), &[0, 0, 1, 1]))?;
+//! trainer.fit((x.t(), &[0, 0, 1, 1]))?;
 //!
 //! let model = trainer.into_model();
-//! let logits = arrays::from_rows(model.predict(&arrays::rows(x.view()))?, model.outputs())?;
+//! let logits = arrays::from_rows(model.predict(x.t())?, model.outputs())?;
 //! assert_eq!(logits.dim(), (4, 2));
 //! # Ok(())
 //! # }

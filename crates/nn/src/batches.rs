@@ -1,5 +1,8 @@
 //! Cuts a data set into batches, in a new order each epoch.
 
+use kernels::{KernelSet, MatRef};
+
+use crate::data::features::Rows;
 use crate::error::{Error, Result};
 use crate::losses::{CheckedTargets, TargetValues, Targets, WeightedTargets};
 use crate::model::Model;
@@ -8,7 +11,8 @@ use crate::random::{Purpose, Stream};
 
 /// The batches of a checked data set.
 pub(crate) struct Batches<'a> {
-    x: &'a [f32],
+    x: Rows<'a>,
+    kernels: &'static KernelSet,
     targets: CheckedTargets<'a>,
     rows: usize,
     inputs: usize,
@@ -54,7 +58,7 @@ enum GatheredTargets {
 impl<'a> Batches<'a> {
     /// Batches of `batch_rows` of the rows that `order` selects, at most as many as those are.
     pub(crate) fn new(
-        x: &'a [f32],
+        x: Rows<'a>,
         targets: CheckedTargets<'a>,
         model: &Model,
         batch_rows: usize,
@@ -62,10 +66,10 @@ impl<'a> Batches<'a> {
     ) -> Result<Self> {
         let (inputs, outputs) = (model.inputs(), model.outputs());
         let Order { selected, shuffle } = order;
-        let rows = selected.as_ref().map_or(x.len() / inputs, Vec::len);
+        let rows = selected.as_ref().map_or(x.count(), Vec::len);
         // A batch of all rows is the same in any order, up to rounding. Rows one by one are named by their order.
         let shuffle = shuffle && batch_rows < rows;
-        let gathered = if shuffle || selected.is_some() || batch_rows == 1 {
+        let gathered = if shuffle || selected.is_some() || batch_rows == 1 || x.as_slice().is_none() {
             let mut order = Vec::new();
             let out_of_memory = |_| Error::OutOfMemory { what: "the order of the rows", rows, cols: 2 };
             order.try_reserve_exact(rows).map_err(out_of_memory)?;
@@ -83,7 +87,7 @@ impl<'a> Batches<'a> {
         } else {
             None
         };
-        Ok(Batches { x, targets, rows, inputs, outputs, batch_rows, gathered })
+        Ok(Batches { x, kernels: model.kernels, targets, rows, inputs, outputs, batch_rows, gathered })
     }
 
     /// How many batches an epoch has.
@@ -115,7 +119,7 @@ impl<'a> Batches<'a> {
             (CheckedTargets { values: TargetValues::Values(values), weights: None }, Some(Gathered { order, .. }))
                 if self.batch_rows == 1 && self.outputs == 1 =>
             {
-                Some((self.x, values, &order[from..]))
+                Some((self.x.as_slice()?, values, &order[from..]))
             }
             _ => None,
         }
@@ -125,19 +129,19 @@ impl<'a> Batches<'a> {
     pub(crate) fn get(&mut self, batch: usize) -> Batch<'_> {
         let from = batch * self.batch_rows;
         let to = self.rows.min(from + self.batch_rows);
-        match &mut self.gathered {
-            None => {
-                let x = &self.x[from * self.inputs..to * self.inputs];
+        match (&mut self.gathered, self.x.as_slice()) {
+            (None, all) => {
+                let x = &all.unwrap_or_default()[from * self.inputs..to * self.inputs];
                 Batch { x, targets: self.targets.rows(from, to, self.outputs), next: None }
             }
-            Some(Gathered { order, .. }) if self.batch_rows == 1 => {
-                let row = |place: usize| &self.x[order[place] * self.inputs..][..self.inputs];
+            (Some(Gathered { order, .. }), Some(all)) if self.batch_rows == 1 => {
+                let row = |place: usize| &all[order[place] * self.inputs..][..self.inputs];
                 let targets = self.targets.rows(order[from], order[from] + 1, self.outputs);
                 Batch { x: row(from), targets, next: (to < self.rows).then(|| row(to)) }
             }
-            Some(Gathered { order, x, targets, weights, .. }) => {
+            (Some(Gathered { order, x, targets, weights, .. }), _) => {
                 let order = &order[from..to];
-                let x = gather(self.x, order, self.inputs, x.as_mut_slice());
+                let x = self.x.gather(self.kernels, order, x.as_mut_slice());
                 let targets = match (&self.targets.values, targets) {
                     (TargetValues::Labels(labels), GatheredTargets::Labels(gathered)) => {
                         Targets::Labels(gather(labels, order, 1, gathered))
@@ -157,6 +161,6 @@ impl<'a> Batches<'a> {
 /// Copies the rows `order`, of `cols` elements each, to the start of `to` and returns them.
 fn gather<'a, T: Copy + Send + Sync>(from: &[T], order: &[usize], cols: usize, to: &'a mut [T]) -> &'a [T] {
     let to = &mut to[..order.len() * cols];
-    kernels::gather_rows(cols, from, order, to);
+    kernels::gather_rows(MatRef::from_row_major(from, from.len() / cols, cols), order, to);
     to
 }

@@ -10,7 +10,7 @@ use crate::params::Buffer;
 use crate::stages::{Op, Stages};
 
 /// Describes a [`Model`].
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ModelBuilder {
     inputs: usize,
     /// Values in a row of what the last layer returns.

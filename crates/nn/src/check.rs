@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 
 /// How many rows of `cols` elements `data` holds, at least one; `expected` where the number is known.
-pub(crate) fn rows(what: &str, data: &[f32], cols: usize, expected: Option<usize>) -> Result<usize> {
+pub(crate) fn rows<T>(what: &str, data: &[T], cols: usize, expected: Option<usize>) -> Result<usize> {
     let rows = data.len().checked_div(cols).unwrap_or(0);
     if rows * cols != data.len() {
         return Err(mismatch(what, &[expected.unwrap_or(rows), cols], &[data.len()]));

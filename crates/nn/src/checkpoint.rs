@@ -196,7 +196,8 @@ fn read<'a>(file: &Container<'a>, name: &str, dtype: Dtype, shape: &[usize]) -> 
     let name = name.to_owned();
     let Ok(tensor) = file.tensors.tensor(&name) else { return Err(Problem::MissingTensor { name }) };
     if tensor.dtype() != dtype {
-        return Err(Problem::TensorType { name, expected: dtype, found: tensor.dtype() });
+        let expected = if dtype == Dtype::F32 { "F32" } else { "I64" };
+        return Err(Problem::TensorType { name, expected, found: tensor.dtype().to_string() });
     }
     if tensor.shape() != shape {
         return Err(Problem::TensorShape { name, expected: shape.to_vec(), found: tensor.shape().to_vec() });

@@ -125,6 +125,17 @@ pub enum Error {
         loss: Loss,
     },
 
+    /// A feature that was to be kept as a byte.
+    #[error("{value} in row {row}, column {column} is not a whole number from 0 to 255")]
+    NotAByte {
+        /// The row of the value.
+        row: usize,
+        /// The column of the value.
+        column: usize,
+        /// The value.
+        value: f32,
+    },
+
     /// NaN or an infinity in the data.
     #[error("{what} has {value} in row {row}, column {column}")]
     NonFiniteInput {

@@ -62,7 +62,7 @@ pub fn check_gradients<'t>(
     x: &[f32],
     targets: impl Into<WeightedTargets<'t>>,
 ) -> Result<GradientReport> {
-    let rows = model.check_inputs(x)?;
+    let rows = model.check_inputs(x)?.count();
     let checked = CheckedTargets::new(&model.objective, targets.into(), rows)?;
     let targets = checked.rows(0, rows, model.outputs());
     let step = Step { seed: 0, number: 0, update: Update::Store };

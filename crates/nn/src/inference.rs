@@ -2,7 +2,8 @@
 
 use kernels::Function;
 
-use crate::check;
+use crate::data::Features;
+use crate::data::features::{Rows, Scratch};
 use crate::error::{Error, Result};
 use crate::losses::{CheckedTargets, Loss, WeightedTargets};
 use crate::model::Model;
@@ -30,9 +31,9 @@ impl Model {
     /// - [`Error::ShapeMismatch`] unless `x` is a whole number of rows; [`Error::EmptyData`] for none
     /// - [`Error::NonFiniteInput`] for NaN or an infinity in `x`
     /// - [`Error::OutOfMemory`]
-    pub fn predict(&self, x: &[f32]) -> Result<Vec<f32>> {
-        let (rows, outputs) = (self.check_inputs(x)?, self.outputs());
-        let mut predictions = reserve("the predictions", rows, outputs)?;
+    pub fn predict<'x>(&self, x: impl Into<Features<'x>>) -> Result<Vec<f32>> {
+        let (x, outputs) = (self.check_inputs(x)?, self.outputs());
+        let mut predictions = reserve("the predictions", x.count(), outputs)?;
         self.for_each_block(x, |_, block| predictions.extend_from_slice(block))?;
         Ok(predictions)
     }
@@ -42,7 +43,7 @@ impl Model {
     ///
     /// # Errors
     /// Those of [`predict`](Self::predict), and [`Error::TargetKind`] for a model that is not a classifier.
-    pub fn predict_proba(&self, x: &[f32]) -> Result<Vec<f32>> {
+    pub fn predict_proba<'x>(&self, x: impl Into<Features<'x>>) -> Result<Vec<f32>> {
         self.check_classifier()?;
         let logits = self.predict(x)?;
         let mut probabilities = reserve("the probabilities", logits.len() / self.outputs(), self.outputs())?;
@@ -59,10 +60,10 @@ impl Model {
     ///
     /// # Errors
     /// Those of [`predict_proba`](Self::predict_proba).
-    pub fn predict_classes(&self, x: &[f32]) -> Result<Vec<u32>> {
+    pub fn predict_classes<'x>(&self, x: impl Into<Features<'x>>) -> Result<Vec<u32>> {
         self.check_classifier()?;
-        let (rows, outputs) = (self.check_inputs(x)?, self.outputs());
-        let mut classes = reserve("the classes", rows, self.objective.judged_per_row())?;
+        let (x, outputs) = (self.check_inputs(x)?, self.outputs());
+        let mut classes = reserve("the classes", x.count(), self.objective.judged_per_row())?;
         self.for_each_block(x, |_, block| match self.loss() {
             Loss::SoftmaxCrossEntropy => {
                 let start = classes.len();
@@ -80,8 +81,13 @@ impl Model {
     /// Those of [`predict`](Self::predict), and what does not fit in the targets: [`Error::TargetKind`],
     /// [`Error::ShapeMismatch`], [`Error::LabelOutOfRange`], [`Error::TargetOutOfRange`], [`Error::NonFiniteInput`],
     /// [`Error::InvalidWeight`], [`Error::NoWeight`].
-    pub fn evaluate<'t>(&self, x: &[f32], targets: impl Into<WeightedTargets<'t>>) -> Result<Evaluation> {
-        let (rows, outputs) = (self.check_inputs(x)?, self.outputs());
+    pub fn evaluate<'t>(
+        &self,
+        x: impl Into<Features<'t>>,
+        targets: impl Into<WeightedTargets<'t>>,
+    ) -> Result<Evaluation> {
+        let (x, outputs) = (self.check_inputs(x)?, self.outputs());
+        let rows = x.count();
         let targets = CheckedTargets::new(&self.objective, targets.into(), rows)?;
         let mut d_outputs = Buffer::zeros("the gradients of the outputs", rows.min(BLOCK), outputs)?;
         let mut classes = [0; BLOCK];
@@ -100,11 +106,9 @@ impl Model {
         Ok(Evaluation { loss: sum / weight, accuracy })
     }
 
-    /// The number of rows of `x`, all of them finite.
-    pub(crate) fn check_inputs(&self, x: &[f32]) -> Result<usize> {
-        let rows = check::rows("the data", x, self.inputs(), None)?;
-        check::finite("the data", x, self.inputs())?;
-        Ok(rows)
+    /// The rows of `x`, if the model can take them.
+    pub(crate) fn check_inputs<'x>(&self, x: impl Into<Features<'x>>) -> Result<Rows<'x>> {
+        Rows::new("the data", x.into(), self.inputs())
     }
 
     fn check_classifier(&self) -> Result<()> {
@@ -115,13 +119,13 @@ impl Model {
     }
 
     /// Calls `each` with the number of a block's first row and the outputs of its rows.
-    fn for_each_block(&self, x: &[f32], mut each: impl FnMut(usize, &[f32])) -> Result<()> {
-        let rows = x.len() / self.inputs();
+    fn for_each_block(&self, x: Rows<'_>, mut each: impl FnMut(usize, &[f32])) -> Result<()> {
+        let (rows, mut scratch) = (x.count(), Scratch::default());
         let mut predictor = Predictor::new(self, rows.min(BLOCK))?;
         let mut first = 0;
         while first < rows {
             let end = rows.min(first + BLOCK);
-            each(first, predictor.forward(&x[first * self.inputs()..end * self.inputs()]));
+            each(first, predictor.forward(x.range(self.kernels, first, end, &mut scratch)));
             first = end;
         }
         Ok(())

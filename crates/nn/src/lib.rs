@@ -23,8 +23,8 @@
 //! [`Model`] is what is computed and its parameters, [`Trainer`] changes them, and [`Model::evaluate`] judges them on other
 //! data. [`data::Dataset`] reads such data from files; [`Trainer::save`] and [`Trainer::resume`] keep a training in one,
 //! [`checkpoint`] the parameters alone. [`estimators`] wrap all of it in scikit-learn's calls, and [`metrics`] judge answers.
-//! Everywhere, matrices are
-//! slices of `f32`, row by row, with one row an example.
+//! Matrices are slices of `f32`, row by row, with one row an example; features may also be bytes or a view with any strides:
+//! [`Features`].
 //!
 //! The [`guide`] has pages on numerics, on performance and on the names that PyTorch and scikit-learn have.
 //!
@@ -32,6 +32,7 @@
 //! user feeds in, data, files and options, the answer is a value or an [`Error`], never a panic. After a [`Trainer`] has
 //! planned its memory, its steps allocate none.
 #![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
 
 #[cfg(feature = "ndarray")]
 pub mod arrays;
@@ -49,6 +50,7 @@ pub mod html;
 mod inference;
 mod layers;
 mod losses;
+mod math;
 pub mod metrics;
 mod model;
 pub mod onnx;
@@ -61,11 +63,11 @@ mod stages;
 mod train;
 
 pub use builder::ModelBuilder;
-pub use data::Examples;
+pub use data::{Examples, Features};
 pub use error::{Error, Result};
 pub use inference::Evaluation;
 pub use kernels::fused::{Adagrad, Adam, RmsProp, Sgd};
-pub use kernels::{Activation, Isa, KernelSet, ThreadPool};
+pub use kernels::{Activation, ByteScale, Isa, KernelSet, MatRef, ThreadPool};
 pub use layers::{BatchNorm, Dropout, Layer, LayerNorm, Linear};
 pub use losses::{Loss, LossOptions, Reduction, Targets, WeightedTargets};
 pub use model::Model;

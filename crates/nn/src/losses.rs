@@ -14,6 +14,7 @@ pub use targets::{Targets, WeightedTargets};
 /// The loss `L` of one example; what is made of those of a batch is said by [`LossOptions`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub enum Loss {
     /// Squared error `½ Σ_j (y_j − t_j)²` of the outputs, for regression. Targets are [`Targets::Values`].
     #[default]

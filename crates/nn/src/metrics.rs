@@ -29,6 +29,7 @@ pub use regression::{Values, mse, r2};
 use crate::check;
 use crate::data::Labels;
 use crate::error::Result;
+use crate::math;
 
 /// The share of the rows, by weight, whose class is predicted.
 ///
@@ -73,7 +74,7 @@ pub fn log_loss<'a>(y: impl Into<Labels<'a>>, probabilities: &[f32], classes: &[
     let epsilon = f64::from(f32::EPSILON);
     let (mut sum, mut total) = (0.0, 0.0);
     for ((row, &target), p) in targets.iter().enumerate().zip(probabilities.chunks_exact(classes.len())) {
-        sum -= y.weight(row) * libm::log(f64::from(p[target as usize]).clamp(epsilon, 1.0 - epsilon));
+        sum -= y.weight(row) * math::ln(f64::from(p[target as usize]).clamp(epsilon, 1.0 - epsilon));
         total += y.weight(row);
     }
     Ok(sum / total)

@@ -25,6 +25,7 @@ pub use schedule::{Clock, Decay, Plateau, Schedule};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub enum Optimizer {
     /// Gradient descent, with momentum where that is above 0.
     Sgd(Sgd),

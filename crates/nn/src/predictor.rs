@@ -1,5 +1,7 @@
 //! Predictions in memory that is allocated once.
 
+use std::fmt;
+
 use kernels::{Axis, MatMut, MatRef};
 
 use crate::check;
@@ -61,7 +63,7 @@ impl<'m> Predictor<'m> {
     ///   predictor was made for; [`Error::EmptyData`](crate::Error::EmptyData) for none
     /// - [`Error::NonFiniteInput`](crate::Error::NonFiniteInput) for NaN or an infinity in `x`
     pub fn predict(&mut self, x: &[f32]) -> Result<&[f32]> {
-        let rows = self.model.check_inputs(x)?;
+        let rows = self.model.check_inputs(x)?.count();
         if rows > self.rows {
             let inputs = self.model.inputs();
             return Err(check::mismatch("the data for this predictor", &[self.rows, inputs], &[rows, inputs]));
@@ -79,6 +81,12 @@ impl<'m> Predictor<'m> {
             std::mem::swap(&mut self.front, &mut self.back);
         }
         &self.front.as_slice()[..rows * model.outputs()]
+    }
+}
+
+impl fmt::Debug for Predictor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Predictor").field("model", self.model).field("rows", &self.rows).finish_non_exhaustive()
     }
 }
 

@@ -4,8 +4,8 @@
 //! What is drawn from its 32-bit words is written out here, since a library's own distributions may change between
 //! versions.
 
-use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// What random numbers are drawn for; different purposes never share numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -18,6 +18,7 @@ use kernels::ThreadPool;
 use crate::batches::{Batch, Batches, Order};
 use crate::checkpoint;
 use crate::data::Examples;
+use crate::data::features::Scratch;
 use crate::error::{Error, Result};
 use crate::losses::CheckedTargets;
 use crate::model::Model;
@@ -67,6 +68,8 @@ pub struct Trainer {
     course: Course,
     /// With how many rows it has room for.
     plan: Option<(Plan, usize)>,
+    /// Where a step puts rows that do not lie as it needs them.
+    scratch: Scratch,
 }
 
 /// How far a training has come, and what it remembers of it.
@@ -120,7 +123,15 @@ impl Trainer {
     pub fn with_pool(model: Model, options: TrainOptions, pool: impl Into<Arc<ThreadPool>>) -> Result<Self> {
         options.check()?;
         let optimizer = OptimizerState::new(&options.optimizer, model.arena_len())?;
-        Ok(Trainer { model, options, pool: pool.into(), optimizer, course: Course::default(), plan: None })
+        Ok(Trainer {
+            model,
+            options,
+            pool: pool.into(),
+            optimizer,
+            course: Course::default(),
+            plan: None,
+            scratch: Scratch::default(),
+        })
     }
 
     /// The model.
@@ -185,13 +196,14 @@ impl Trainer {
         observer: Option<impl FnMut(&Trainer, Progress) -> ControlFlow<()> + Send>,
     ) -> Result<TrainReport> {
         let examples = data.into();
-        let rows = self.model.check_inputs(examples.x)?;
+        let x = self.model.check_inputs(examples.x)?;
+        let rows = x.count();
         let targets = CheckedTargets::new(&self.model.objective, examples.targets, rows)?;
         let TrainOptions { validation_fraction, seed, shuffle, .. } = self.options;
         let (validation, selected) = match validation {
             Some(given) => (Validation::given(&self.model, given)?, None),
             None if validation_fraction > 0.0 => {
-                let drawn = Validation::drawn(&self.model, examples, rows, validation_fraction, seed)?;
+                let drawn = Validation::drawn(&self.model, x, examples.targets, validation_fraction, seed)?;
                 (drawn.0, Some(drawn.1))
             }
             None => (Validation::None, None),
@@ -208,7 +220,7 @@ impl Trainer {
         }
         self.course.rows = rows;
 
-        let batches = Batches::new(examples.x, targets, &self.model, batch_rows, Order { selected, shuffle })?;
+        let batches = Batches::new(x, targets, &self.model, batch_rows, Order { selected, shuffle })?;
         let mut plan = self.take_plan(batch_rows)?;
         let mut run = Run { plan: &mut plan.0, batches, validation, rows_trained: 0, seconds: 0.0 };
         let pool = Arc::clone(&self.pool);
@@ -243,14 +255,17 @@ impl Trainer {
     /// ```
     pub fn step<'d>(&mut self, data: impl Into<Examples<'d>>) -> Result<f64> {
         let Examples { x, targets } = data.into();
-        let rows = self.model.check_inputs(x)?;
+        let x = self.model.check_inputs(x)?;
+        let rows = x.count();
         let outputs = self.model.outputs();
         let targets = CheckedTargets::new(&self.model.objective, targets, rows)?;
         let mut plan = self.take_plan(rows)?;
         let place = Place { epoch: 0, batch: usize::try_from(self.course.position.step + 1).unwrap_or(usize::MAX) };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let x = x.range(self.model.kernels, 0, rows, &mut scratch);
         let batch = Batch { x, targets: targets.rows(0, rows, outputs), next: None };
         let loss = self.update(&mut plan.0, PlateauState::default(), batch, place);
-        self.plan = Some(plan);
+        (self.plan, self.scratch) = (Some(plan), scratch);
         Ok(loss?.mean)
     }
 

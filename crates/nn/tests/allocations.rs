@@ -8,8 +8,8 @@ use std::sync::Arc;
 use kernels::ThreadPool;
 use nn::random::{Purpose, Stream};
 use nn::{
-    Activation, Adagrad, Adam, BatchNorm, BatchSize, LayerNorm, Loss, Model, ModelBuilder, Optimizer, Predictor,
-    Progress, RmsProp, Sgd, Targets, TrainOptions, Trainer,
+    Activation, Adagrad, Adam, BatchNorm, BatchSize, ByteScale, Features, LayerNorm, Loss, Model, ModelBuilder,
+    Optimizer, Predictor, Progress, RmsProp, Sgd, Targets, TrainOptions, Trainer,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -49,6 +49,7 @@ const MODELS: [(&str, Append); 4] = [
 #[test]
 fn steps_and_predictions_allocate_nothing() {
     let x = uniform(1, ROWS * INPUTS);
+    let bytes: Vec<u8> = x.iter().map(|x| (100.0 * (x + 1.0)) as u8).collect();
     let labels: Vec<u32> = (0..ROWS).map(|row| (row % CLASSES) as u32).collect();
     let weights: Vec<f32> = uniform(2, ROWS).iter().map(|w| w.abs() + 0.1).collect();
     let optimizers: [Optimizer; 6] = [
@@ -81,10 +82,14 @@ fn steps_and_predictions_allocate_nothing() {
                         ..TrainOptions::default()
                     };
                     let mut trainer = Trainer::with_pool(model, options, Arc::clone(pool)).unwrap();
+                    // Bytes are gathered as floats are.
+                    let scale = ByteScale { scale: 0.01, offset: -1.0 };
+                    let x: Features<'_> =
+                        if batch == 7 { Features::Bytes { bytes: &bytes, scale } } else { (&x).into() };
                     let targets = Targets::Labels(&labels).weighted(&weights);
                     // The first epoch fills what threads keep for themselves.
                     let (mut start, mut end, mut steps) = (0, 0, 0);
-                    let report = trainer.fit_observed((&x, targets), None, |_, progress| {
+                    let report = trainer.fit_observed((x, targets), None, |_, progress| {
                         match progress {
                             Progress::Batch(report) if report.epoch > 1 && report.batch == 1 && steps == 0 => {
                                 (start, steps) = (allocations(), 1);

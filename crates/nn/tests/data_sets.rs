@@ -18,7 +18,7 @@ fn accuracy(model: &Model, data: &Dataset) -> f64 {
 fn the_files_hold_what_their_authors_say() {
     let digits = Dataset::from_csv(DIGITS, &CsvOptions::default()).unwrap();
     assert_eq!((digits.rows(), digits.cols(), digits.classes()), (1797, 64, Some(10)));
-    assert!(digits.features().iter().all(|pixel| (0.0..=16.0).contains(pixel) && pixel.fract() == 0.0));
+    assert!(digits.to_f32().iter().all(|pixel| (0.0..=16.0).contains(pixel) && pixel.fract() == 0.0));
 
     let tumours = tumours();
     assert_eq!((tumours.rows(), tumours.cols()), (569, 30));

@@ -16,11 +16,11 @@ fn count(html: &str, text: &str) -> usize {
 fn a_fit_becomes_one_file_with_all_that_was_asked_for() {
     let mut digits = Dataset::from_csv(DIGITS, &CsvOptions::default()).unwrap();
     Scaler::constant(digits.cols(), 1.0 / 16.0).apply(&mut digits).unwrap();
-    let (x, labels) = (digits.features(), digits.labels().unwrap());
+    let (x, labels) = (digits.to_f32(), digits.labels().unwrap());
     let options = TrainOptions { max_epochs: 4, validation_fraction: 0.2, ..MlpClassifier::default_options() };
     let mut classifier = MlpClassifier::new().hidden(&[16]).options(options);
-    let report = classifier.fit(x, labels).unwrap();
-    let predicted = classifier.predict(x).unwrap();
+    let report = classifier.fit(&x, labels).unwrap();
+    let predicted = classifier.predict(&x).unwrap();
     let matrix = ConfusionMatrix::new(labels, &predicted).unwrap();
     let mut page = HtmlReport::new("<Digits> & more", &report).confusion(&matrix);
     for row in 0..3 {

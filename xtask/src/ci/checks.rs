@@ -48,3 +48,24 @@ pub(super) fn unused() -> StepResult {
     run(&mut cargo("machete"))?;
     Ok(Outcome::Passed)
 }
+
+pub(super) fn features() -> StepResult {
+    if !succeeds(&mut cargo("hack --version")) {
+        return Ok(Outcome::Skipped("cargo-hack is not installed".to_owned()));
+    }
+    run(&mut cargo("hack check --feature-powerset -p kernels -p nn"))?;
+    Ok(Outcome::Passed)
+}
+
+pub(super) fn semver() -> StepResult {
+    if !succeeds(&mut cargo("semver-checks --version")) {
+        return Ok(Outcome::Skipped("cargo-semver-checks is not installed".to_owned()));
+    }
+    let tags = program("git", "describe --tags --abbrev=0 --match v*").output()?;
+    if !tags.status.success() {
+        return Ok(Outcome::Skipped("there is no tag of a release to compare with".to_owned()));
+    }
+    let release = String::from_utf8(tags.stdout)?;
+    run(cargo("semver-checks -p kernels -p nn --baseline-rev").arg(release.trim()))?;
+    Ok(Outcome::Passed)
+}

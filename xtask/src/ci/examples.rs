@@ -4,12 +4,12 @@ use super::command::{cargo, output, program, run, succeeds, target};
 use super::{Outcome, StepResult};
 
 /// The least that the last number of the line `test:` of each example of `nn` may be: an accuracy, or another figure that is
-/// better when larger.
+/// better when larger. Each is as far below what ten seeds gave at worst as that is below their mean, or further.
 const FLOORS: [(&str, f64); 7] = [
     ("digits", 0.97),
     ("logistic", 0.95),
     ("regression", 0.98),
-    ("training_loop", 0.97),
+    ("training_loop", 0.95),
     ("resume", 0.95),
     ("policy", 150.0),
     ("ndarray --features nn/ndarray", 0.88),

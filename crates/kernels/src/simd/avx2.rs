@@ -247,6 +247,10 @@ impl Float32 for F32x16 {
     type Bits = I32x16;
     with_intrinsics! {
         fn to_bits(self) -> I32x16 { I32x16(_mm256_castps_si256(self.0), _mm256_castps_si256(self.1)) }
+        fn from_bytes(_s: Avx2, bytes: &[u8; 16]) -> Self {
+            let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
+            I32x16(_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128::<8>(bytes))).to_float()
+        }
         fn sqrt(self) -> Self { F32x16(_mm256_sqrt_ps(self.0), _mm256_sqrt_ps(self.1)) }
         fn widen(self) -> (F64x8, F64x8) { (widen_half(self.0), widen_half(self.1)) }
     }

@@ -198,6 +198,9 @@ impl Float32 for F32x16 {
     type Bits = I32x16;
     with_intrinsics! {
         fn to_bits(self) -> I32x16 { I32x16(_mm512_castps_si512(self.0)) }
+        fn from_bytes(_s: Avx512, bytes: &[u8; 16]) -> Self {
+            F32x16(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(bytes.as_ptr().cast()))))
+        }
         fn sqrt(self) -> Self { F32x16(_mm512_sqrt_ps(self.0)) }
         fn widen(self) -> (F64x8, F64x8) {
             (F64x8(_mm512_cvtps_pd(low(self.0))), F64x8(_mm512_cvtps_pd(high(self.0))))

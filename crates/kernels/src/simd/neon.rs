@@ -264,6 +264,17 @@ impl Float32 for F32x16 {
     type Bits = I32x16;
     with_intrinsics! {
         fn to_bits(self) -> I32x16 { each!(I32x16 <- vreinterpretq_s32_f32(self)) }
+        fn from_bytes(_s: Neon, bytes: &[u8; 16]) -> Self {
+            let bytes = vld1q_u8(bytes.as_ptr());
+            let (low, high) = (vmovl_u8(vget_low_u8(bytes)), vmovl_u8(vget_high_u8(bytes)));
+            let quarter = |half: uint16x4_t| vcvtq_f32_u32(vmovl_u16(half));
+            F32x16(
+                quarter(vget_low_u16(low)),
+                quarter(vget_high_u16(low)),
+                quarter(vget_low_u16(high)),
+                quarter(vget_high_u16(high)),
+            )
+        }
         fn sqrt(self) -> Self { each!(F32x16 <- vsqrtq_f32(self)) }
         fn widen(self) -> (F64x8, F64x8) { (widen_half(self.0, self.1), widen_half(self.2, self.3)) }
     }

@@ -263,6 +263,11 @@ impl Float32 for F32x16 {
     }
 
     #[inline(always)]
+    fn from_bytes(_: Portable, bytes: &[u8; 16]) -> Self {
+        Self::from_lanes(std::array::from_fn(|i| f32::from(bytes[i])))
+    }
+
+    #[inline(always)]
     fn sqrt(self) -> Self {
         F32x16(self.0.sqrt(), self.1.sqrt())
     }

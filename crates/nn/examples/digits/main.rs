@@ -13,11 +13,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use indicatif::HumanCount;
-use nn::data::{CsvOptions, Dataset, Scaler};
+use nn::data::{CsvOptions, Dataset};
 use nn::file::{atomic_write, check_writable};
 use nn::{
-    Activation, Adagrad, Adam, BatchSize, Examples, Loss, Model, Optimizer, Progress, RmsProp, Sgd, TrainOptions,
-    Trainer, checkpoint,
+    Activation, Adagrad, Adam, BatchSize, ByteScale, Examples, Loss, Model, Optimizer, Progress, RmsProp, Sgd,
+    TrainOptions, Trainer, checkpoint,
 };
 
 use crate::loss_curve::LossCurve;
@@ -148,7 +148,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     if let Some(twice) = (1..3).find_map(|i| files[i].filter(|_| files[..i].contains(&files[i]))) {
         return Err(format!("{}: cannot hold two of loss curve, weights and checkpoint", twice.display()).into());
     }
-    let evaluate = |model: &Model, data: &Dataset| model.evaluate(data.features(), data.targets());
+    let evaluate = |model: &Model, data: &Dataset| model.evaluate(data, data.targets());
     let mut curve = LossCurve::default();
     curve.push(evaluate(trainer.model(), &training)?.loss, evaluate(trainer.model(), &test)?.loss);
     if let (Some(path), true) = (&args.checkpoint, args.resume) {
@@ -193,10 +193,10 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 /// Training and test rows.
 fn load(idx_files: Option<&Path>, seed: u64) -> nn::Result<(Dataset, Dataset)> {
     let Some(directory) = idx_files else {
-        let mut digits = Dataset::from_csv(DIGITS, &CsvOptions::default())?;
+        let digits = Dataset::from_csv(DIGITS, &CsvOptions::default())?;
         // Pixels are 0 to 16.
-        Scaler::constant(digits.cols(), 1.0 / 16.0).apply(&mut digits)?;
-        return digits.split(0.2, seed);
+        let scale = ByteScale { scale: 1.0 / 16.0, offset: 0.0 };
+        return digits.into_bytes(scale)?.split(0.2, seed);
     };
     let file = |name: &str| {
         let (plain, compressed) = (directory.join(name), directory.join(format!("{name}.gz")));

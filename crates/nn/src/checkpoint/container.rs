@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use flate2::Crc;
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 
 use crate::file::Problem;
 
@@ -30,13 +31,18 @@ pub(super) struct Tensor {
 pub(super) fn serialize(tensors: &[Tensor], lines: &[(&str, String)]) -> Result<Vec<u8>, Problem> {
     let mut text = format!("{MARKER}{}\nformat {FORMAT}\n", "0".repeat(DIGITS));
     lines.iter().for_each(|(key, value)| text.push_str(&format!("{key} {value}\n")));
-    let views = tensors
-        .iter()
-        .map(|tensor| Ok((&tensor.name, TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes)?)));
+    let views = tensors.iter().map(|tensor| {
+        Ok((&tensor.name, TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes).map_err(broken)?))
+    });
     let views = views.collect::<Result<Vec<_>, Problem>>()?;
-    let mut bytes = safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), text)])))?;
+    let mut bytes = safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), text)]))).map_err(broken)?;
     seal(&mut bytes);
     Ok(bytes)
+}
+
+/// The error in words, as a type of the library would tie its version to ours.
+fn broken(error: SafeTensorError) -> Problem {
+    Problem::Safetensors(error.to_string())
 }
 
 /// Puts the checksum in its place.
@@ -47,11 +53,11 @@ pub(super) fn seal(bytes: &mut [u8]) {
 
 /// The checksum of a file, whatever it has in the place of the digits.
 fn digits(bytes: &[u8]) -> String {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&bytes[..PLACE]);
-    hasher.update(&[b'0'; DIGITS]);
-    hasher.update(&bytes[PLACE + DIGITS..]);
-    format!("{:08x}", hasher.finalize())
+    let mut crc = Crc::new();
+    crc.update(&bytes[..PLACE]);
+    crc.update(&[b'0'; DIGITS]);
+    crc.update(&bytes[PLACE + DIGITS..]);
+    format!("{:08x}", crc.sum())
 }
 
 /// A file that was read.
@@ -63,8 +69,8 @@ pub(super) struct Container<'a> {
 
 impl<'a> Container<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Problem> {
-        let tensors = SafeTensors::deserialize(bytes)?;
-        let (_, header) = SafeTensors::read_metadata(bytes)?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(broken)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
         let lines = header.metadata().as_ref().map_or(Ok(None), |metadata| lines(bytes, metadata))?;
         Ok(Container { tensors, lines })
     }

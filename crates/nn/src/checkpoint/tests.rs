@@ -145,7 +145,7 @@ fn tensors_that_are_not_the_models_are_refused() {
     };
     assert_eq!((name.as_str(), expected, found), ("0.weight", vec![3, 2], vec![2, 3]));
     let Problem::TensorType { name, found, .. } = with(3, ("2.bias", Dtype::F16, &[2])) else { panic!("another type") };
-    assert_eq!((name.as_str(), found), ("2.bias", Dtype::F16));
+    assert_eq!((name.as_str(), found.as_str()), ("2.bias", "F16"));
     let Problem::UnknownTensor { name } = with(1, ("1.bias", Dtype::F32, &[3])) else { panic!("another name") };
     assert_eq!(name, "1.bias");
     let Problem::MissingTensor { name } = problem(&zeros(&good[..3])) else { panic!("one too few") };

@@ -30,7 +30,7 @@ pub const MAX_LABEL: u32 = 65_535;
 ///     ..CsvOptions::default()
 /// };
 /// let houses = Dataset::from_csv(&path, &options)?;
-/// assert_eq!(houses.features(), [3.0, 80.0, 3.0, 60.0]);
+/// assert_eq!(*houses.to_f32(), [3.0, 80.0, 3.0, 60.0]);
 /// assert_eq!(houses.targets(), (&[2.5f32, 1.5]).into());
 /// # std::fs::remove_file(&path).unwrap();
 /// # Ok::<(), nn::Error>(())
@@ -52,6 +52,7 @@ pub struct CsvOptions<'a> {
 
 /// A column of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Column<'a> {
     /// The last one.
     #[default]
@@ -65,6 +66,7 @@ pub enum Column<'a> {
 /// What is to be predicted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub enum CsvTargets {
     /// A class: a whole number from 0 to [`MAX_LABEL`].
     #[default]
@@ -76,6 +78,7 @@ pub enum CsvTargets {
 /// What becomes of fields that are empty or `?`, `NA`, `N/A`, `NaN`, `null` or `none`, in upper or lower case.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub enum Missing {
     /// They are errors.
     #[default]
@@ -91,6 +94,7 @@ pub enum Missing {
 /// What the first line of a table is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub enum CsvHeader {
     /// The first row.
     #[default]

@@ -6,15 +6,19 @@
 use std::io::Read;
 use std::path::Path;
 
+use kernels::ByteScale;
+
 use super::Dataset;
 use crate::error::Result;
 use crate::file::{FileError, Problem, Source};
 
 const UNSIGNED_BYTE: u8 = 0x08;
+/// 0…255 stands for 0 to 1.
+const PIXELS: ByteScale = ByteScale { scale: 1.0 / 255.0, offset: 0.0 };
 
 impl Dataset {
     /// Reads images and their labels from two IDX files of unsigned bytes, compressed with gzip or not. Each image is a
-    /// row, its pixels scaled from 0…255 to [0, 1].
+    /// row. Its pixels stay bytes, which stand for 0 to 1, until a batch is gathered.
     ///
     /// `classes` is the number of classes; `None` makes it the largest label plus one.
     ///
@@ -23,15 +27,15 @@ impl Dataset {
     /// dimensions, is shorter or longer than its header claims, or is empty; if the number of labels is not that of the
     /// images, or a label is not below `classes`. Memory grows with what a file holds, whatever its header claims.
     pub fn from_idx(images: impl AsRef<Path>, labels: impl AsRef<Path>, classes: Option<usize>) -> Result<Self> {
-        let (image_count, cols, features) = read_images(images.as_ref())?;
+        let (image_count, cols, pixels) = read_images(images.as_ref())?;
         let labels = read_labels(labels.as_ref(), image_count, classes)?;
         let classes = classes.unwrap_or_else(|| labels.iter().max().map_or(0, |&label| label as usize + 1));
-        Dataset::with_labels(features, cols, labels, classes)
+        Dataset::bytes_with_labels(pixels, PIXELS, cols, labels, classes)
     }
 }
 
 /// The number of images, the pixels of each, and all pixels.
-fn read_images(path: &Path) -> Result<(u32, usize, Vec<f32>), FileError> {
+fn read_images(path: &Path) -> Result<(u32, usize, Vec<u8>), FileError> {
     let mut source = Source::open(path)?;
     let [count, rows, cols] = header(&mut source)?;
     if count == 0 {
@@ -43,13 +47,13 @@ fn read_images(path: &Path) -> Result<(u32, usize, Vec<f32>), FileError> {
         Some(total) if total > 0 && total < u64::MAX / 2 => total,
         _ => return Err(source.error_at(8, shape)),
     };
-    let mut features = Vec::new();
+    let mut all = Vec::new();
     elements(&mut source, total, |bytes| {
-        features.extend(bytes.iter().map(|&byte| f32::from(byte) / 255.0));
+        all.extend_from_slice(bytes);
         Ok(())
     })?;
     // As many elements were read into memory, so the number fits.
-    Ok((count, pixels as usize, features))
+    Ok((count, pixels as usize, all))
 }
 
 fn read_labels(path: &Path, images: u32, classes: Option<usize>) -> Result<Vec<u32>, FileError> {

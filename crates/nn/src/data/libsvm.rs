@@ -36,7 +36,7 @@ impl Dataset {
     /// // +1 1:0.5 3:2
     /// // -1 2:1.5 # a comment
     /// let data = Dataset::from_libsvm(&path, &LibsvmOptions::default())?;
-    /// assert_eq!(data.features(), [0.5, 0.0, 2.0, 0.0, 1.5, 0.0]);
+    /// assert_eq!(*data.to_f32(), [0.5, 0.0, 2.0, 0.0, 1.5, 0.0]);
     /// assert_eq!(data.labels(), Some(&[1, 0][..]));
     /// assert_eq!(data.class_names(), ["-1", "1"]);
     /// # std::fs::remove_file(&path).unwrap();

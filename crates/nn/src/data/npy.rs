@@ -6,8 +6,11 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::Dataset;
+use kernels::ByteScale;
+
 use super::csv::{MAX_LABEL, excerpt};
+use super::features::OwnedFeatures;
+use super::{Dataset, OwnedTargets};
 use crate::error::Result;
 use crate::file::{self, FileError, Place, Problem, Source};
 
@@ -18,7 +21,8 @@ impl Dataset {
     /// Reads features and targets from two `.npy` files, compressed with gzip or not.
     ///
     /// Features are `[rows][…]` of booleans, whole or floating-point numbers of up to 8 bytes; what is in the further
-    /// dimensions becomes one row, as of images, and is rounded to f32. Targets of booleans or whole numbers, `[rows]`, are
+    /// dimensions becomes one row, as of images. Booleans and bytes stay bytes until a batch is gathered, f32 is read as it is
+    /// and all else is rounded to it. Targets of booleans or whole numbers, `[rows]`, are
     /// labels from 0 to [`MAX_LABEL`]; those of floating-point numbers, `[rows]` or `[rows][outputs]`, are values.
     /// `classes` is the number of classes; `None` makes it the largest label plus one. Both byte orders are read, and arrays
     /// in the order of Fortran.
@@ -47,24 +51,45 @@ pub(super) fn from_arrays(features: Array, targets: Array, classes: Option<usize
     }
     let outputs = match targets.shape[..] {
         [_] => 1,
-        [_, outputs] if !targets.whole => outputs as usize,
+        [_, outputs] if matches!(targets.numbers, Numbers::Floats(_)) => outputs as usize,
         _ => return Err(error(&targets, "[rows] of labels, or [rows] or [rows][outputs] of values").into()),
     };
-    if !targets.whole {
-        return Dataset::with_values(features.into_f32()?, cols, targets.into_f32()?, outputs);
+    let targets = match targets.numbers {
+        Numbers::Floats(values) => OwnedTargets::Values { values, cols: outputs },
+        _ => {
+            let labels = targets.into_labels(classes)?;
+            let classes = classes.unwrap_or_else(|| labels.iter().max().map_or(0, |&label| label as usize + 1));
+            OwnedTargets::of_classes(labels, classes)
+        }
+    };
+    Dataset::new(features.into_features(), cols, targets)
+}
+
+/// The elements of an array, no wider in memory than in the file but for whole numbers of more than a byte.
+enum Numbers {
+    /// Booleans and bytes.
+    Bytes(Vec<u8>),
+    /// Floating-point numbers, all finite.
+    Floats(Vec<f32>),
+    /// Other whole numbers.
+    Whole(Vec<f64>),
+}
+
+impl Numbers {
+    fn len(&self) -> usize {
+        match self {
+            Numbers::Bytes(numbers) => numbers.len(),
+            Numbers::Floats(numbers) => numbers.len(),
+            Numbers::Whole(numbers) => numbers.len(),
+        }
     }
-    let labels = targets.into_labels(classes)?;
-    let classes = classes.unwrap_or_else(|| labels.iter().max().map_or(0, |&label| label as usize + 1));
-    Dataset::with_labels(features.into_f32()?, cols, labels, classes)
 }
 
 /// An array in C order.
 pub(super) struct Array {
     path: PathBuf,
     shape: Vec<u64>,
-    /// Whether the elements are booleans or whole numbers.
-    whole: bool,
-    numbers: Vec<f64>,
+    numbers: Numbers,
     /// Where they start and how many bytes each has, for errors.
     offset: u64,
     width: usize,
@@ -82,32 +107,64 @@ impl Array {
             let problem = Problem::NpyShape { expected: "one that fits into a file", found: header.shape };
             return Err(source.error_at(0, problem));
         };
-        let mut numbers = Vec::new();
+        let mut array =
+            Array { path: source.path.clone(), shape: header.shape, numbers: header.kind.numbers(), offset, width };
         let mut piece = vec![0; (1 << 16) / width * width];
         let expected = offset + bytes;
         while source.offset() < expected {
             let wanted = (expected - source.offset()).min(piece.len() as u64) as usize;
             source.fill(&mut piece[..wanted], expected)?;
-            numbers.extend(piece[..wanted].chunks_exact(width).map(|element| header.kind.number(element)));
+            array.extend(&header.kind, &piece[..wanted])?;
         }
         source.end(expected)?;
         if header.fortran_order {
-            numbers = in_c_order(&numbers, &header.shape);
+            let shape = &array.shape;
+            array.numbers = match array.numbers {
+                Numbers::Bytes(numbers) => Numbers::Bytes(in_c_order(&numbers, shape)),
+                Numbers::Floats(numbers) => Numbers::Floats(in_c_order(&numbers, shape)),
+                Numbers::Whole(numbers) => Numbers::Whole(in_c_order(&numbers, shape)),
+            };
         }
-        let whole = !matches!(header.kind.letter, b'f');
-        Ok(Array { path: source.path, shape: header.shape, whole, numbers, offset, width })
+        Ok(array)
     }
 
-    fn into_f32(self) -> Result<Vec<f32>, FileError> {
-        let narrow = |(index, &number): (usize, &f64)| match number as f32 {
-            narrow if narrow.is_finite() => Ok(narrow),
-            _ => Err(self.error_at(index, Problem::NotFinite(number.to_string()))),
-        };
-        self.numbers.iter().enumerate().map(narrow).collect()
+    fn extend(&mut self, kind: &Kind, elements: &[u8]) -> Result<(), FileError> {
+        let numbers = elements.chunks_exact(self.width).map(|element| kind.number(element));
+        match &mut self.numbers {
+            Numbers::Bytes(bytes) => bytes.extend_from_slice(elements),
+            Numbers::Whole(whole) => whole.extend(numbers),
+            Numbers::Floats(floats) => {
+                for number in numbers {
+                    let narrow = number as f32;
+                    if !narrow.is_finite() {
+                        let index = floats.len();
+                        return Err(self.error_at(index, Problem::NotFinite(number.to_string())));
+                    }
+                    floats.push(narrow);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn into_features(self) -> OwnedFeatures {
+        match self.numbers {
+            Numbers::Bytes(bytes) => OwnedFeatures::Bytes { bytes, scale: ByteScale::default() },
+            Numbers::Floats(floats) => OwnedFeatures::Floats(floats),
+            Numbers::Whole(whole) => OwnedFeatures::Floats(whole.into_iter().map(|number| number as f32).collect()),
+        }
     }
 
     fn into_labels(self, classes: Option<usize>) -> Result<Vec<u32>, FileError> {
-        let label = |(index, &number): (usize, &f64)| {
+        match &self.numbers {
+            Numbers::Bytes(bytes) => self.labels(bytes.iter().map(|&byte| byte.into()), classes),
+            Numbers::Floats(floats) => self.labels(floats.iter().map(|&float| float.into()), classes),
+            Numbers::Whole(whole) => self.labels(whole.iter().copied(), classes),
+        }
+    }
+
+    fn labels(&self, numbers: impl Iterator<Item = f64>, classes: Option<usize>) -> Result<Vec<u32>, FileError> {
+        let label = |(index, number): (usize, f64)| {
             if !(0.0..=f64::from(MAX_LABEL)).contains(&number) {
                 return Err(self.error_at(index, Problem::NotALabel(number.to_string())));
             }
@@ -119,24 +176,32 @@ impl Array {
                 _ => Ok(label),
             }
         };
-        self.numbers.iter().enumerate().map(label).collect()
+        numbers.enumerate().map(label).collect()
     }
 
-    /// An error at an element; in the order of Fortran it is the place that the element has in C order.
+    /// An error at an element; of a label in the order of Fortran it is the place that the element has in C order.
     fn error_at(&self, index: usize, problem: Problem) -> FileError {
         FileError::new(&self.path, Place::Byte(self.offset + (index * self.width) as u64), problem)
     }
 }
 
 /// The last dimension fastest, from the first one fastest.
-fn in_c_order(numbers: &[f64], shape: &[u64]) -> Vec<f64> {
+fn in_c_order<T: Copy>(numbers: &[T], shape: &[u64]) -> Vec<T> {
+    if numbers.is_empty() {
+        return Vec::new();
+    }
+    // Dimensions of one element, of which a header may name thousands, change nothing; the others are few, as their product
+    // is the number of elements.
+    let (mut dimensions, mut stride) = (Vec::new(), 1);
+    for length in shape.iter().map(|&length| length as usize).filter(|&length| length > 1) {
+        dimensions.push((length, stride));
+        stride *= length;
+    }
+    dimensions.reverse();
     let place = |index: usize| {
-        let (mut rest, mut place) = (index, 0);
-        for (dimension, &length) in shape.iter().enumerate().rev() {
-            let stride: u64 = shape[..dimension].iter().product();
-            place += rest % length as usize * stride as usize;
-            rest /= length as usize;
-        }
+        let (_, place) = dimensions
+            .iter()
+            .fold((index, 0), |(rest, place), &(length, stride)| (rest / length, place + rest % length * stride));
         place
     };
     (0..numbers.len()).map(|index| numbers[place(index)]).collect()
@@ -166,6 +231,15 @@ impl Kind {
         let width = text.get(2..)?.parse().ok()?;
         let known = matches!((letter, width), (b'b', 1) | (b'i' | b'u', 1 | 2 | 4 | 8) | (b'f', 4 | 8));
         known.then_some(Kind { letter, width, big_endian })
+    }
+
+    /// None yet, of the type that such elements are kept in.
+    fn numbers(&self) -> Numbers {
+        match (self.letter, self.width) {
+            (b'f', _) => Numbers::Floats(Vec::new()),
+            (b'b' | b'u', 1) => Numbers::Bytes(Vec::new()),
+            _ => Numbers::Whole(Vec::new()),
+        }
     }
 
     fn width(&self) -> usize {

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 
 use super::Dataset;
@@ -191,21 +192,21 @@ fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
 /// Compares the checksum of all that is read from it at its end.
 struct Checked<R> {
     source: R,
-    hasher: crc32fast::Hasher,
+    crc: Crc,
     expected: u32,
 }
 
 impl<R> Checked<R> {
     fn new(source: R, expected: u32) -> Self {
-        Checked { source, hasher: crc32fast::Hasher::new(), expected }
+        Checked { source, crc: Crc::new(), expected }
     }
 }
 
 impl<R: Read> Read for Checked<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.source.read(buffer)?;
-        self.hasher.update(&buffer[..read]);
-        if read == 0 && !buffer.is_empty() && self.hasher.clone().finalize() != self.expected {
+        self.crc.update(&buffer[..read]);
+        if read == 0 && !buffer.is_empty() && self.crc.sum() != self.expected {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the checksum is wrong"));
         }
         Ok(read)

@@ -1,6 +1,7 @@
 //! Scaling of features, learned on one data set and applied to others.
 
 use super::Dataset;
+use super::features::OwnedFeatures;
 use crate::check;
 use crate::error::Result;
 
@@ -13,7 +14,7 @@ use crate::error::Result;
 /// let mut training = Dataset::with_labels(vec![1.0, 5.0, 3.0, 5.0], 2, vec![0, 1], 2)?;
 /// let scaler = Scaler::standard(&training);
 /// scaler.apply(&mut training)?;
-/// assert_eq!(training.features(), [-1.0, 0.0, 1.0, 0.0]);
+/// assert_eq!(*training.to_f32(), [-1.0, 0.0, 1.0, 0.0]);
 /// # Ok::<(), nn::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -26,11 +27,12 @@ impl Scaler {
     /// Gives each column of `data` mean 0 and standard deviation 1 (of the rows, not the estimate for a larger
     /// population). A constant column becomes 0.
     pub fn standard(data: &Dataset) -> Self {
+        let features = data.to_f32();
         let columns = (0..data.cols).map(|col| {
-            let column = || data.features[col..].iter().step_by(data.cols).map(|&x| f64::from(x));
+            let column = || features[col..].iter().step_by(data.cols).map(|&x| f64::from(x));
             // Differences to the first value keep a large common offset out of the sums, and are exactly 0 for a
             // constant column.
-            let (first, count) = (f64::from(data.features[col]), data.rows as f64);
+            let (first, count) = (f64::from(features[col]), data.rows as f64);
             let mean = column().map(|x| x - first).sum::<f64>() / count;
             let deviation = |x: f64| x - first - mean;
             let variance = column().map(|x| deviation(x) * deviation(x)).sum::<f64>() / count;
@@ -45,7 +47,7 @@ impl Scaler {
         Scaler { columns: vec![(0.0, factor); cols] }
     }
 
-    /// Scales the features of `data` in place.
+    /// Scales the features of `data` in place; those that were kept as bytes are kept as floats from then on.
     ///
     /// # Errors
     /// If `data` has another number of columns than the data set that the scaling was learned on, or a scaled value is
@@ -55,9 +57,9 @@ impl Scaler {
             return Err(check::mismatch("the features", &[data.rows, self.columns.len()], &[data.rows, data.cols]));
         }
         let scale = |(&x, &(shift, factor)): (&f32, &(f64, f64))| ((f64::from(x) - shift) * factor) as f32;
-        let scaled: Vec<f32> = data.features.iter().zip(self.columns.iter().cycle()).map(scale).collect();
+        let scaled: Vec<f32> = data.to_f32().iter().zip(self.columns.iter().cycle()).map(scale).collect();
         check::finite("the scaled features", &scaled, data.cols)?;
-        data.features = scaled;
+        data.features = OwnedFeatures::Floats(scaled);
         Ok(())
     }
 }
@@ -74,7 +76,7 @@ mod tests {
     fn scaled(scaler: &Scaler, features: &[f32]) -> Vec<f32> {
         let mut data = one_column(features);
         scaler.apply(&mut data).unwrap();
-        data.features().to_vec()
+        data.to_f32().into_owned()
     }
 
     #[test]
@@ -109,7 +111,7 @@ mod tests {
         let mut data = one_column(&[1.0, f32::MAX]);
         let error = scaler.apply(&mut data).unwrap_err();
         assert!(matches!(error, Error::NonFiniteInput { row: 1, column: 0, .. }), "{error}");
-        assert_eq!(data.features(), [1.0, f32::MAX]);
+        assert_eq!(*data.to_f32(), [1.0, f32::MAX]);
 
         let mut wide = Dataset::with_labels(vec![0.0; 6], 2, vec![0; 3], 1).unwrap();
         let error = scaler.apply(&mut wide).unwrap_err().to_string();

@@ -1,5 +1,6 @@
 //! Parts of a data set.
 
+use super::features::OwnedFeatures;
 use super::{Dataset, OwnedTargets};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, Stream};
@@ -44,7 +45,13 @@ impl Dataset {
                 OwnedTargets::Values { values: gather(values, *cols, rows), cols: *cols }
             }
         };
-        Dataset { features: gather(&self.features, self.cols, rows), rows: rows.len(), cols: self.cols, targets }
+        let features = match &self.features {
+            OwnedFeatures::Floats(floats) => OwnedFeatures::Floats(gather(floats, self.cols, rows)),
+            OwnedFeatures::Bytes { bytes, scale } => {
+                OwnedFeatures::Bytes { bytes: gather(bytes, self.cols, rows), scale: *scale }
+            }
+        };
+        Dataset { features, rows: rows.len(), cols: self.cols, targets }
     }
 }
 
@@ -77,7 +84,7 @@ mod tests {
         assert_eq!((training.rows(), test.rows()), (76, 25));
         let mut all: Vec<u32> = Vec::new();
         for part in [&training, &test] {
-            for (row, &label) in part.features().chunks(2).zip(labels(part)) {
+            for (row, &label) in part.to_f32().chunks(2).zip(labels(part)) {
                 assert_eq!(row, [label as f32, -(label as f32)]);
                 all.push(label);
             }
@@ -100,7 +107,7 @@ mod tests {
         let data = Dataset::with_values(values.clone(), 2, values, 2).unwrap();
         let (training, test) = data.split(0.5, 3).unwrap();
         for part in [training, test] {
-            assert_eq!(Targets::Values(part.features()), part.targets());
+            assert_eq!(Targets::Values(&part.to_f32()), part.targets());
         }
     }
 

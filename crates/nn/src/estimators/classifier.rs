@@ -3,8 +3,8 @@
 use super::passes::Passes;
 use super::weights::ClassWeights;
 use crate::check;
-use crate::data::Labels;
 use crate::data::labels::distinct;
+use crate::data::{Features, Labels};
 use crate::error::{Error, Result};
 use crate::losses::{Loss, Targets, WeightedTargets};
 use crate::metrics;
@@ -29,9 +29,9 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Checks the labels of the rows of `x` and maps them to their places in `classes`.
-    pub(super) fn new(x: &[f32], y: &Labels<'_>, classes: &[i64], class_weights: &ClassWeights) -> Result<Self> {
+    pub(super) fn new(x: Features<'_>, y: &Labels<'_>, classes: &[i64], class_weights: &ClassWeights) -> Result<Self> {
         y.check()?;
-        let inputs = inputs_of(x, y.values().len())?;
+        let inputs = x.inputs(y.values().len())?;
         let targets = y.indices(classes)?;
         let weights = class_weights.of_rows(y, &targets, classes)?;
         if let Some(weights) = &weights {
@@ -63,15 +63,6 @@ pub(super) fn loss_for(outputs: usize) -> Loss {
     if outputs == 1 { Loss::BceWithLogits } else { Loss::SoftmaxCrossEntropy }
 }
 
-/// How many features each of the `rows` rows of `x` has, at least one.
-pub(super) fn inputs_of(x: &[f32], rows: usize) -> Result<usize> {
-    match x.len().checked_div(rows) {
-        None | Some(0) => Err(Error::EmptyData),
-        Some(inputs) if inputs * rows == x.len() => Ok(inputs),
-        Some(inputs) => Err(check::mismatch("the data", &[rows, inputs], &[x.len()])),
-    }
-}
-
 impl Classifier {
     pub(super) fn new(trainer: Trainer, classes: Vec<i64>) -> Self {
         Classifier { trainer, classes, passes: Passes::default() }
@@ -88,18 +79,18 @@ impl Classifier {
     }
 
     /// One pass of updates over the rows; returns their mean loss by weight, each row's before the update that it belongs to.
-    pub(super) fn partial_fit(&mut self, x: &[f32], y: &Labels<'_>, class_weights: &ClassWeights) -> Result<f64> {
+    pub(super) fn partial_fit(&mut self, x: Features<'_>, y: &Labels<'_>, class_weights: &ClassWeights) -> Result<f64> {
         class_weights.check_for_parts()?;
         let rows = Rows::new(x, y, &self.classes, class_weights)?;
         self.passes.run(&mut self.trainer, x, rows.weighted_targets(), rows.targets.len())
     }
 
-    pub(super) fn predict(&self, x: &[f32]) -> Result<Vec<i64>> {
+    pub(super) fn predict(&self, x: Features<'_>) -> Result<Vec<i64>> {
         let places = self.model().predict_classes(x)?;
         Ok(places.into_iter().map(|place| self.classes[place as usize]).collect())
     }
 
-    pub(super) fn predict_proba(&self, x: &[f32]) -> Result<Vec<f32>> {
+    pub(super) fn predict_proba(&self, x: Features<'_>) -> Result<Vec<f32>> {
         let probabilities = self.model().predict_proba(x)?;
         if self.model().outputs() > 1 {
             return Ok(probabilities);
@@ -111,8 +102,8 @@ impl Classifier {
         Ok(opposite.into_iter().zip(probabilities).flat_map(|(zero, one)| [zero, one]).collect())
     }
 
-    pub(super) fn score(&self, x: &[f32], y: &Labels<'_>) -> Result<f64> {
-        let inputs = inputs_of(x, y.values().len())?;
+    pub(super) fn score(&self, x: Features<'_>, y: &Labels<'_>) -> Result<f64> {
+        let inputs = x.inputs(y.values().len())?;
         if inputs != self.model().inputs() {
             let rows = y.values().len();
             return Err(check::mismatch("the data", &[rows, self.model().inputs()], &[rows, inputs]));

@@ -23,6 +23,7 @@ const MOST_TRIALS: usize = 60;
 
 /// Why the search for the minimum ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SolverStop {
     /// No element of the gradient is larger than the tolerance.
     Converged,

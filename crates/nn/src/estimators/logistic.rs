@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use kernels::{Activation, ThreadPool};
 
-use super::classifier::{Classifier, Rows, classes_of, inputs_of, loss_for, outputs_for};
+use super::classifier::{Classifier, Rows, classes_of, loss_for, outputs_for};
 use super::lbfgs::{Limits, SolverReport, minimise};
 use super::weights::ClassWeights;
-use crate::data::Labels;
+use crate::data::{Features, Labels};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::train::{TrainOptions, Trainer};
@@ -145,14 +145,14 @@ impl LogisticRegression {
     /// - [`Error::TooFewClasses`], and [`Error::UnknownClass`] for a label that was not declared
     /// - [`Error::InvalidHyperParameter`] for a setting outside its range
     /// - [`Error::Isa`], [`Error::ThreadPool`], [`Error::OutOfMemory`]
-    pub fn fit<'a>(&mut self, x: &[f32], y: impl Into<Labels<'a>>) -> Result<SolverReport> {
+    pub fn fit<'a>(&mut self, x: impl Into<Features<'a>>, y: impl Into<Labels<'a>>) -> Result<SolverReport> {
         self.check()?;
-        let y = y.into();
+        let (x, y) = (x.into(), y.into());
         y.check()?;
         let classes = classes_of(&self.classes, &y)?;
         let rows = Rows::new(x, &y, &classes, &self.class_weights)?;
         let (mut model, pool) = (self.model(rows.inputs, classes.len())?, self.pool()?);
-        model.check_inputs(x)?;
+        let x = model.check_inputs(x)?;
         let mut cost = Cost::new(Problem {
             kernels: model.kernels(),
             x,
@@ -188,8 +188,8 @@ impl LogisticRegression {
     /// # Errors
     /// Those of [`fit`](Self::fit); [`Error::InvalidHyperParameter`] for [`ClassWeights::Balanced`];
     /// [`Error::NonFiniteLoss`], [`Error::NonFiniteUpdate`] if the descent diverges.
-    pub fn partial_fit<'a>(&mut self, x: &[f32], y: impl Into<Labels<'a>>) -> Result<f64> {
-        let y = y.into();
+    pub fn partial_fit<'a>(&mut self, x: impl Into<Features<'a>>, y: impl Into<Labels<'a>>) -> Result<f64> {
+        let (x, y) = (x.into(), y.into());
         self.class_weights.check_for_parts()?;
         let fitted_before = self.fitted.is_some();
         let mut fitted = match self.fitted.take() {
@@ -210,8 +210,8 @@ impl LogisticRegression {
     ///
     /// # Errors
     /// [`Error::NotFitted`], and those of [`Model::predict`].
-    pub fn predict(&self, x: &[f32]) -> Result<Vec<i64>> {
-        self.fitted()?.classifier.predict(x)
+    pub fn predict<'a>(&self, x: impl Into<Features<'a>>) -> Result<Vec<i64>> {
+        self.fitted()?.classifier.predict(x.into())
     }
 
     /// The probability of each class for each row of `x`, `[rows][classes]`, in the order of
@@ -219,16 +219,16 @@ impl LogisticRegression {
     ///
     /// # Errors
     /// [`Error::NotFitted`], and those of [`Model::predict`].
-    pub fn predict_proba(&self, x: &[f32]) -> Result<Vec<f32>> {
-        self.fitted()?.classifier.predict_proba(x)
+    pub fn predict_proba<'a>(&self, x: impl Into<Features<'a>>) -> Result<Vec<f32>> {
+        self.fitted()?.classifier.predict_proba(x.into())
     }
 
     /// The share of the rows, by weight, whose class is predicted: [`metrics::accuracy`](crate::metrics::accuracy).
     ///
     /// # Errors
     /// [`Error::NotFitted`], those of [`Model::predict`], and for labels and weights that do not fit.
-    pub fn score<'a>(&self, x: &[f32], y: impl Into<Labels<'a>>) -> Result<f64> {
-        self.fitted()?.classifier.score(x, &y.into())
+    pub fn score<'a>(&self, x: impl Into<Features<'a>>, y: impl Into<Labels<'a>>) -> Result<f64> {
+        self.fitted()?.classifier.score(x.into(), &y.into())
     }
 
     /// The coefficients w: for two classes `[inputs]`, of the log-odds of the second one; for more `[classes][inputs]`.
@@ -293,11 +293,11 @@ impl LogisticRegression {
     }
 
     /// What descent starts from where nothing was fitted.
-    fn at_zero(&self, x: &[f32], y: &Labels<'_>) -> Result<Fitted> {
+    fn at_zero(&self, x: Features<'_>, y: &Labels<'_>) -> Result<Fitted> {
         self.check()?;
         y.check()?;
         let classes = classes_of(&self.classes, y)?;
-        let (inputs, outputs) = (inputs_of(x, y.values().len())?, outputs_for(classes.len()));
+        let (inputs, outputs) = (x.inputs(y.values().len())?, outputs_for(classes.len()));
         let mut model = self.model(inputs, classes.len())?;
         model.set_parameter("0.weight", &[outputs, inputs], &vec![0.0; inputs * outputs])?;
         let trainer = Trainer::with_pool(model, self.options, self.pool()?)?;

@@ -1,6 +1,7 @@
 //! Passes of descent over rows that come in parts.
 
 use crate::check;
+use crate::data::Features;
 use crate::error::Result;
 use crate::losses::{CheckedTargets, Targets, WeightedTargets};
 use crate::random::{Purpose, Stream};
@@ -18,16 +19,17 @@ impl Passes {
     pub(super) fn run(
         &mut self,
         trainer: &mut Trainer,
-        x: &[f32],
+        x: Features<'_>,
         targets: WeightedTargets<'_>,
         rows: usize,
     ) -> Result<f64> {
         let (inputs, TrainOptions { batch_size, shuffle, seed, .. }) = (trainer.model().inputs(), *trainer.options());
-        if x.len() != rows * inputs {
-            return Err(check::mismatch("the data", &[rows, inputs], &[rows, x.len() / rows.max(1)]));
+        let given = x.inputs(rows)?;
+        if given != inputs {
+            return Err(check::mismatch("the data", &[rows, inputs], &[rows, given]));
         }
         // A mistake in the last row shall not be found after updates by the first ones.
-        trainer.model().check_inputs(x)?;
+        let x = trainer.model().check_inputs(x)?;
         CheckedTargets::new(&trainer.model().objective, targets, rows)?;
         let batch_rows = match batch_size {
             BatchSize::Rows(batch_rows) => batch_rows.min(rows),
@@ -41,8 +43,9 @@ impl Passes {
         let pool = trainer.pool().clone();
         pool.install(|| {
             let (mut sum, mut total) = (0.0, 0.0);
+            let mut batch = vec![0.0; batch_rows * inputs];
             for order in order.chunks(batch_rows) {
-                let x = gather(x, inputs, order);
+                let x = x.gather(trainer.model().kernels(), order, &mut batch);
                 let weights = targets.weights.map(|weights| gather(weights, 1, order));
                 let weight = weights
                     .as_ref()
@@ -54,12 +57,12 @@ impl Passes {
                     Targets::Labels(labels) => {
                         let labels = gather(labels, 1, order);
                         let targets = Targets::Labels(&labels);
-                        trainer.step((&x, WeightedTargets { targets, weights: weights.as_deref() }))?
+                        trainer.step((x, WeightedTargets { targets, weights: weights.as_deref() }))?
                     }
                     Targets::Values(values) => {
                         let values = gather(values, values.len() / rows, order);
                         let targets = Targets::Values(&values);
-                        trainer.step((&x, WeightedTargets { targets, weights: weights.as_deref() }))?
+                        trainer.step((x, WeightedTargets { targets, weights: weights.as_deref() }))?
                     }
                 };
                 sum += loss * weight;

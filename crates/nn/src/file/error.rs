@@ -31,6 +31,7 @@ impl FileError {
 
 /// A place in a file, after decompression where it is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Place {
     /// No place in particular.
     Whole,
@@ -235,7 +236,7 @@ pub enum Problem {
 
     /// The safetensors format is broken.
     #[error("{0}")]
-    Safetensors(#[from] safetensors::SafeTensorError),
+    Safetensors(String),
     /// The file lacks a parameter of the model.
     #[error("there is no tensor {name:?}")]
     MissingTensor {
@@ -254,9 +255,9 @@ pub enum Problem {
         /// The tensor.
         name: String,
         /// The type that it should have.
-        expected: safetensors::Dtype,
+        expected: &'static str,
         /// Its type.
-        found: safetensors::Dtype,
+        found: String,
     },
     /// A tensor whose shape is not that of the model's parameter.
     #[error("tensor {name:?} has shape {found:?}, the model's is {expected:?}")]

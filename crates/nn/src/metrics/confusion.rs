@@ -41,6 +41,7 @@ pub struct Scores {
 
 /// How the scores of classes become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Average {
     /// The mean over classes, rare or not.
     Macro,

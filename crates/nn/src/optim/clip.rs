@@ -8,6 +8,7 @@ use crate::error::Result;
 /// A bound on the gradients of a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub enum Clip {
     /// Each element is at most this away from 0, as `torch.nn.utils.clip_grad_value_` has it.
     Value(f64),

@@ -4,6 +4,7 @@ use crate::inference::Evaluation;
 
 /// Why training ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StopReason {
     /// The loss did not improve by [`tol`](crate::TrainOptions::tol) for
     /// [`n_iter_no_change`](crate::TrainOptions::n_iter_no_change) epochs in a row.

@@ -1,6 +1,7 @@
 //! Rows that training leaves for validation.
 
 use crate::data::Examples;
+use crate::data::features::{OwnedFeatures, Rows};
 use crate::error::{Error, Result};
 use crate::losses::{CheckedTargets, Targets, WeightedTargets};
 use crate::model::Model;
@@ -10,7 +11,7 @@ use crate::random::{Purpose, Stream};
 pub(super) enum Validation<'a> {
     None,
     Given(Examples<'a>),
-    Drawn { x: Vec<f32>, targets: DrawnTargets, weights: Option<Vec<f32>> },
+    Drawn { x: OwnedFeatures, targets: DrawnTargets, weights: Option<Vec<f32>> },
 }
 
 pub(super) enum DrawnTargets {
@@ -21,19 +22,20 @@ pub(super) enum DrawnTargets {
 impl<'a> Validation<'a> {
     /// What was given, if a model can be judged by it.
     pub(super) fn given(model: &Model, examples: Examples<'a>) -> Result<Self> {
-        let rows = model.check_inputs(examples.x)?;
+        let rows = model.check_inputs(examples.x)?.count();
         CheckedTargets::new(&model.objective, examples.targets, rows)?;
         Ok(Validation::Given(examples))
     }
 
-    /// Draws `fraction` of the `rows` rows, rounded; returns the numbers of the others too. `examples` were checked.
+    /// Draws `fraction` of the rows, rounded; returns the numbers of the others too. The targets were checked.
     pub(super) fn drawn(
         model: &Model,
-        examples: Examples<'_>,
-        rows: usize,
+        x: Rows<'_>,
+        WeightedTargets { targets, weights }: WeightedTargets<'_>,
         fraction: f64,
         seed: u64,
     ) -> Result<(Self, Vec<usize>)> {
+        let rows = x.count();
         let held_out = (rows as f64 * fraction).round() as usize;
         if held_out == 0 || held_out >= rows {
             return Err(Error::InvalidHyperParameter {
@@ -46,13 +48,12 @@ impl<'a> Validation<'a> {
         Stream::new(seed, Purpose::Validation, 0).shuffle(&mut order);
         let mut training = order.split_off(held_out);
         training.sort_unstable();
-        let WeightedTargets { targets, weights } = examples.targets;
         let targets = match targets {
             Targets::Labels(labels) => DrawnTargets::Labels(gather(labels, 1, &order)),
             Targets::Values(values) => DrawnTargets::Values(gather(values, model.outputs(), &order)),
         };
         let weights = weights.map(|weights| gather(weights, 1, &order));
-        let drawn = Validation::Drawn { x: gather(examples.x, model.inputs(), &order), targets, weights };
+        let drawn = Validation::Drawn { x: x.select(&order), targets, weights };
         if let Some(held_out) = drawn.examples() {
             CheckedTargets::new(&model.objective, held_out.targets, order.len())?;
         }
@@ -68,7 +69,7 @@ impl<'a> Validation<'a> {
                     DrawnTargets::Labels(labels) => Targets::Labels(labels),
                     DrawnTargets::Values(values) => Targets::Values(values),
                 };
-                Some(Examples { x, targets: WeightedTargets { targets, weights: weights.as_deref() } })
+                Some(Examples { x: x.view(), targets: WeightedTargets { targets, weights: weights.as_deref() } })
             }
         }
     }

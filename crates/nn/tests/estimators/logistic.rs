@@ -133,7 +133,7 @@ fn an_intercept_can_be_left_out() {
 #[test]
 fn descent_in_parts_comes_near_the_optimum() {
     let tumours = tumours();
-    let (x, labels) = (tumours.features(), tumours.labels().unwrap());
+    let (x, labels) = (tumours.to_f32(), tumours.labels().unwrap());
     // The penalty of `l2` 1 for all rows.
     let sgd = nn::Sgd { learning_rate: 0.3, weight_decay: 1.0 / tumours.rows() as f64, ..nn::Sgd::default() };
     let options = TrainOptions { optimizer: sgd.into(), ..TrainOptions::default() };
@@ -151,9 +151,9 @@ fn descent_in_parts_comes_near_the_optimum() {
 
     // And it goes on from an optimum.
     let mut classifier = LogisticRegression::new();
-    let optimum = classifier.fit(x, labels).unwrap();
+    let optimum = classifier.fit(&x, labels).unwrap();
     let exact = classifier.coefficients().unwrap();
-    let loss = classifier.partial_fit(x, labels).unwrap();
+    let loss = classifier.partial_fit(&x, labels).unwrap();
     assert!(loss < optimum.cost && classifier.coefficients().unwrap() != exact, "{loss}");
 }
 

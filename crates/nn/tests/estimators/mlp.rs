@@ -34,7 +34,7 @@ fn fitting_again_forgets_and_the_seed_decides() {
 #[test]
 fn parts_are_learned_pass_by_pass() {
     let digits = digits();
-    let (x, labels) = (digits.features(), digits.labels().unwrap());
+    let (x, labels) = (digits.to_f32(), digits.labels().unwrap());
     let names: Vec<i64> = labels.iter().map(|&label| 100 - 10 * i64::from(label)).collect();
     // The first 40 rows have all digits.
     let mut classifier = MlpClassifier::new().hidden(&[64]).options(options(1, 32));
@@ -45,13 +45,13 @@ fn parts_are_learned_pass_by_pass() {
         }
     }
     assert!(losses[0] > 1.0 && losses[35] < 0.2, "{losses:?}");
-    let score = classifier.score(x, &names).unwrap();
+    let score = classifier.score(&x, &names).unwrap();
     assert!(score > 0.97, "{score}");
     assert_eq!(classifier.classes().unwrap(), [10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
     // A training that has converged goes on all the same.
-    let report = classifier.fit(x, &names).unwrap();
+    let report = classifier.fit(&x, &names).unwrap();
     assert_eq!(report.epochs.len(), 1);
-    let next = classifier.partial_fit(x, &names).unwrap();
+    let next = classifier.partial_fit(&x, &names).unwrap();
     assert!(next < report.epochs[0].loss, "{next}");
 }
 

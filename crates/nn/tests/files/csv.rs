@@ -50,7 +50,7 @@ fn the_same_table_in_many_spellings() {
 
     let counts = read_bytes(format!("2,2,good,bad\n{plain}").as_bytes(), &header(CsvHeader::Counts)).unwrap();
     assert_eq!(counts.class_names(), ["good", "bad"]);
-    assert_eq!((counts.features(), counts.targets()), (expected.features(), expected.targets()));
+    assert_eq!((&*counts.to_f32(), counts.targets()), (&*expected.to_f32(), expected.targets()));
 }
 
 #[test]
@@ -117,10 +117,10 @@ fn targets_are_found_by_name_and_may_be_values() {
     let named = |name| CsvOptions { target: Column::Name(name), ..header(CsvHeader::ColumnNames) };
     let text = b"a,b,b\n1,2,3\n4,0,6\n";
     let data = read_bytes(text, &named("b")).unwrap();
-    assert_eq!((data.features(), data.labels()), (&[1.0, 3.0, 4.0, 6.0][..], Some(&[2, 0][..])));
+    assert_eq!((&*data.to_f32(), data.labels()), (&[1.0, 3.0, 4.0, 6.0][..], Some(&[2, 0][..])));
     let values = CsvOptions { targets: CsvTargets::Values, ..named("a") };
     let data = read_bytes(b"a,b\n-1.5,2\n1e3,5\n", &values).unwrap();
-    assert_eq!((data.features(), data.targets()), (&[2.0, 5.0][..], (&[-1.5f32, 1e3]).into()));
+    assert_eq!((&*data.to_f32(), data.targets()), (&[2.0, 5.0][..], (&[-1.5f32, 1e3]).into()));
     assert_complaint!(read_bytes(text, &named("c")), TABLE, Place::Line(1), Problem::NoColumn(name) if name == "c");
     let headless = CsvOptions { target: Column::Name("a"), ..CsvOptions::default() };
     assert_complaint!(read_bytes(text, &headless), TABLE, Place::Line(1), Problem::NoColumn(_));
@@ -133,9 +133,9 @@ fn missing_fields_are_treated_as_asked() {
     let text = b"1,,0\nNA,4,1\n?,6,1\n9,8,2\n";
     let with = |missing| read_bytes(text, &CsvOptions { missing, ..CsvOptions::default() });
     assert_complaint!(with(Missing::Refuse), TABLE, Place::Field { line: 1, column: 2 }, Problem::NotANumber(_));
-    assert_eq!(with(Missing::SkipRow).unwrap().features(), [9.0, 8.0]);
-    assert_eq!(with(Missing::Value(-1.0)).unwrap().features(), [1.0, -1.0, -1.0, 4.0, -1.0, 6.0, 9.0, 8.0]);
-    assert_eq!(with(Missing::Mean).unwrap().features(), [1.0, 6.0, 5.0, 4.0, 5.0, 6.0, 9.0, 8.0]);
+    assert_eq!(*with(Missing::SkipRow).unwrap().to_f32(), [9.0, 8.0]);
+    assert_eq!(*with(Missing::Value(-1.0)).unwrap().to_f32(), [1.0, -1.0, -1.0, 4.0, -1.0, 6.0, 9.0, 8.0]);
+    assert_eq!(*with(Missing::Mean).unwrap().to_f32(), [1.0, 6.0, 5.0, 4.0, 5.0, 6.0, 9.0, 8.0]);
     assert!(matches!(with(Missing::Value(f32::NAN)), Err(Error::InvalidHyperParameter { .. })));
 
     let mean = CsvOptions { missing: Missing::Mean, ..CsvOptions::default() };
@@ -186,7 +186,7 @@ fn every_cut_gives_an_error_or_fewer_rows() {
         match read(&text[..len]) {
             Ok(part) => {
                 assert!(text[len - 1..=len].contains('\n'), "{len} bytes");
-                assert_eq!(part.features(), &whole.features()[..part.rows() * 2], "{len} bytes");
+                assert_eq!(*part.to_f32(), whole.to_f32()[..part.rows() * 2], "{len} bytes");
             }
             Err(Error::File(error)) => assert_eq!(error.path.file_name().unwrap(), TABLE),
             Err(other) => panic!("{len} bytes: {other}"),

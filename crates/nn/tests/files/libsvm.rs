@@ -22,7 +22,7 @@ fn default(text: &str) -> nn::Result<Dataset> {
 fn labels_are_mapped_and_gaps_are_zero() {
     let text = "+3 2:1.5 4:-2\r\n\n-1\t1:1e1  # the label of nothing 1:x\n# only a comment\n3.0";
     let data = default(text).unwrap();
-    assert_eq!(data.features(), [0.0, 1.5, 0.0, -2.0, 10.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    assert_eq!(*data.to_f32(), [0.0, 1.5, 0.0, -2.0, 10.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
     assert_eq!((data.labels(), data.classes()), (Some(&[1, 0, 1][..]), Some(2)));
     assert_eq!(data.class_names(), ["-1", "3"]);
     assert_eq!(read(&gzip(text.as_bytes()), LibsvmOptions::default()).unwrap(), data);

@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod errors;
+mod features;
 mod gradients;
 mod inference;
 mod kills;

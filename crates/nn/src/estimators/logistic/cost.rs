@@ -2,7 +2,9 @@
 
 use kernels::{Activation, Epilogue, GemmOptions, KernelSet, MatMut, MatRef};
 
+use crate::data::features::{Rows, Scratch};
 use crate::error::{Error, Result};
+use crate::math;
 
 /// Rows computed at a time. A constant, so that sums over blocks do not depend on the machine.
 const BLOCK: usize = 256;
@@ -12,7 +14,7 @@ const BLOCK: usize = 256;
 pub(super) struct Problem<'a> {
     pub(super) kernels: &'static KernelSet,
     /// `[rows][inputs]`
-    pub(super) x: &'a [f32],
+    pub(super) x: Rows<'a>,
     /// The class of each row, below 2 for one output, else below the number of outputs.
     pub(super) targets: &'a [u32],
     pub(super) weights: Option<&'a [f32]>,
@@ -26,10 +28,11 @@ pub(super) struct Problem<'a> {
 /// more. θ is w, `[inputs][outputs]`, then the intercepts, `[outputs]`, if there are any.
 ///
 /// Rows are taken in blocks, so the data is never as a whole in memory as f64. Products run on the kernels; exponentials and
-/// logarithms are those of `libm`, written in Rust and the same on every machine.
+/// logarithms are those of [`math`], the same on every machine.
 pub(super) struct Cost<'a> {
     problem: Problem<'a>,
     total_weight: f64,
+    narrow: Scratch,
     x: Vec<f64>,
     z: Vec<f64>,
 }
@@ -42,7 +45,7 @@ impl<'a> Cost<'a> {
         let rows = targets.len().min(BLOCK);
         let x = zeros("a block of data in f64", rows, inputs)?;
         let z = zeros("a block of logits in f64", rows, outputs)?;
-        Ok(Cost { problem, total_weight, x, z })
+        Ok(Cost { problem, total_weight, narrow: Scratch::default(), x, z })
     }
 
     /// How many elements θ has.
@@ -65,7 +68,8 @@ impl<'a> Cost<'a> {
         for first in (0..targets.len()).step_by(BLOCK) {
             let rows = BLOCK.min(targets.len() - first);
             let x_block = &mut self.x[..rows * inputs];
-            for (wide, &narrow) in x_block.iter_mut().zip(&x[first * inputs..]) {
+            let narrow = x.range(kernels, first, first + rows, &mut self.narrow);
+            for (wide, &narrow) in x_block.iter_mut().zip(narrow) {
                 *wide = f64::from(narrow);
             }
             let z = &mut self.z[..rows * outputs];
@@ -95,21 +99,21 @@ impl<'a> Cost<'a> {
 fn loss_and_gradient(z: &mut [f64], target: usize) -> f64 {
     if let [z] = z {
         let logit = *z;
-        let e = libm::exp(-logit.abs());
+        let e = math::exp(-logit.abs());
         let sigmoid = if logit < 0.0 { e / (1.0 + e) } else { 1.0 / (1.0 + e) };
         *z = sigmoid - target as f64;
-        return logit.max(0.0) - logit * target as f64 + libm::log1p(e);
+        return logit.max(0.0) - logit * target as f64 + math::ln_1p(e);
     }
     let largest = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let logit = z[target];
     let mut sum = 0.0;
     for z in &mut *z {
-        *z = libm::exp(*z - largest);
+        *z = math::exp(*z - largest);
         sum += *z;
     }
     z.iter_mut().for_each(|z| *z /= sum);
     z[target] -= 1.0;
-    libm::log(sum) + (largest - logit)
+    math::ln(sum) + (largest - logit)
 }
 
 pub(super) fn zeros(what: &'static str, rows: usize, cols: usize) -> Result<Vec<f64>> {
@@ -125,6 +129,10 @@ pub(super) fn zeros(what: &'static str, rows: usize, cols: usize) -> Result<Vec<
 mod tests {
     use super::*;
 
+    fn rows_of(x: &[f32], inputs: usize) -> Rows<'_> {
+        Rows::new("the data", x.into(), inputs).unwrap()
+    }
+
     /// Gradients against central differences; one more block than one, weights, one and three outputs.
     #[test]
     fn the_gradient_is_that_of_the_cost() {
@@ -136,8 +144,16 @@ mod tests {
             let targets: Vec<u32> = (0..rows as u32).map(|i| i * i % classes).collect();
             let weights = Some(weights.as_slice());
             let kernels = KernelSet::best();
-            let problem =
-                Problem { kernels, x: &x, targets: &targets, weights, inputs, outputs, intercept: true, l2: 2.5 };
+            let problem = Problem {
+                kernels,
+                x: rows_of(&x, inputs),
+                targets: &targets,
+                weights,
+                inputs,
+                outputs,
+                intercept: true,
+                l2: 2.5,
+            };
             let mut cost = Cost::new(problem).unwrap();
             let mut theta: Vec<f64> = (0..cost.parameters()).map(|i| (i as f64 - 4.0) / 3.0).collect();
             let (mut gradient, mut unused) = (vec![0.0; theta.len()], vec![0.0; theta.len()]);
@@ -162,8 +178,16 @@ mod tests {
         let targets: Vec<u32> = (0..rows as u32).map(|i| i * i % 3).collect();
         let mut first: Option<Vec<u64>> = None;
         kernels::testing::for_each_isa(|kernels| {
-            let problem =
-                Problem { kernels, x: &x, targets: &targets, weights: None, inputs, outputs, intercept: true, l2: 1.0 };
+            let problem = Problem {
+                kernels,
+                x: rows_of(&x, inputs),
+                targets: &targets,
+                weights: None,
+                inputs,
+                outputs,
+                intercept: true,
+                l2: 1.0,
+            };
             let mut cost = Cost::new(problem).unwrap();
             let theta: Vec<f64> = (0..cost.parameters()).map(|i| (i % 7) as f64 / 3.0 - 1.0).collect();
             let mut gradient = vec![0.0; theta.len()];

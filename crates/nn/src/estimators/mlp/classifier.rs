@@ -3,10 +3,10 @@
 use kernels::Activation;
 
 use super::{Settings, default_options};
-use crate::data::{Examples, Labels};
+use crate::data::{Examples, Features, Labels};
 use crate::error::{Error, Result};
 use crate::estimators::ClassWeights;
-use crate::estimators::classifier::{Classifier, Rows, classes_of, inputs_of, loss_for, outputs_for};
+use crate::estimators::classifier::{Classifier, Rows, classes_of, loss_for, outputs_for};
 use crate::model::Model;
 use crate::train::{TrainOptions, TrainReport, Trainer};
 
@@ -108,8 +108,8 @@ impl MlpClassifier {
     /// - [`Error::TooFewClasses`], and [`Error::UnknownClass`] for a label that was not declared
     /// - [`Error::InvalidHyperParameter`] for a setting outside its range
     /// - [`Error::Isa`], [`Error::ThreadPool`], [`Error::OutOfMemory`]
-    pub fn fit<'a>(&mut self, x: &[f32], y: impl Into<Labels<'a>>) -> Result<TrainReport> {
-        let y = y.into();
+    pub fn fit<'a>(&mut self, x: impl Into<Features<'a>>, y: impl Into<Labels<'a>>) -> Result<TrainReport> {
+        let (x, y) = (x.into(), y.into());
         y.check()?;
         let mut classifier = self.begin(x, &y)?;
         let rows = Rows::new(x, &y, &classifier.classes, &self.class_weights)?;
@@ -125,8 +125,8 @@ impl MlpClassifier {
     ///
     /// # Errors
     /// Those of [`fit`](Self::fit); [`Error::InvalidHyperParameter`] for [`ClassWeights::Balanced`].
-    pub fn partial_fit<'a>(&mut self, x: &[f32], y: impl Into<Labels<'a>>) -> Result<f64> {
-        let y = y.into();
+    pub fn partial_fit<'a>(&mut self, x: impl Into<Features<'a>>, y: impl Into<Labels<'a>>) -> Result<f64> {
+        let (x, y) = (x.into(), y.into());
         y.check()?;
         if let Some(classifier) = &mut self.fitted {
             return classifier.partial_fit(x, &y, &self.class_weights);
@@ -137,10 +137,10 @@ impl MlpClassifier {
         Ok(loss)
     }
 
-    fn begin(&self, x: &[f32], y: &Labels<'_>) -> Result<Classifier> {
+    fn begin(&self, x: Features<'_>, y: &Labels<'_>) -> Result<Classifier> {
         let classes = classes_of(&self.classes, y)?;
         let outputs = outputs_for(classes.len());
-        let model = self.settings.model(inputs_of(x, y.values().len())?, outputs, loss_for(outputs))?;
+        let model = self.settings.model(x.inputs(y.values().len())?, outputs, loss_for(outputs))?;
         Ok(Classifier::new(Trainer::new(model, self.settings.options)?, classes))
     }
 
@@ -148,24 +148,24 @@ impl MlpClassifier {
     ///
     /// # Errors
     /// [`Error::NotFitted`], and those of [`Model::predict`].
-    pub fn predict(&self, x: &[f32]) -> Result<Vec<i64>> {
-        self.fitted()?.predict(x)
+    pub fn predict<'a>(&self, x: impl Into<Features<'a>>) -> Result<Vec<i64>> {
+        self.fitted()?.predict(x.into())
     }
 
     /// The probability of each class for each row of `x`, `[rows][classes]`, in the order of [`classes`](Self::classes).
     ///
     /// # Errors
     /// [`Error::NotFitted`], and those of [`Model::predict`].
-    pub fn predict_proba(&self, x: &[f32]) -> Result<Vec<f32>> {
-        self.fitted()?.predict_proba(x)
+    pub fn predict_proba<'a>(&self, x: impl Into<Features<'a>>) -> Result<Vec<f32>> {
+        self.fitted()?.predict_proba(x.into())
     }
 
     /// The share of the rows, by weight, whose class is predicted: [`metrics::accuracy`](crate::metrics::accuracy).
     ///
     /// # Errors
     /// [`Error::NotFitted`], those of [`Model::predict`], and for labels and weights that do not fit.
-    pub fn score<'a>(&self, x: &[f32], y: impl Into<Labels<'a>>) -> Result<f64> {
-        self.fitted()?.score(x, &y.into())
+    pub fn score<'a>(&self, x: impl Into<Features<'a>>, y: impl Into<Labels<'a>>) -> Result<f64> {
+        self.fitted()?.score(x.into(), &y.into())
     }
 
     /// The classes in ascending order.

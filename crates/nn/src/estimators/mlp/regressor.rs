@@ -4,9 +4,8 @@ use kernels::Activation;
 
 use super::{Settings, default_options};
 use crate::check;
-use crate::data::Examples;
+use crate::data::{Examples, Features};
 use crate::error::{Error, Result};
-use crate::estimators::classifier::inputs_of;
 use crate::estimators::passes::Passes;
 use crate::losses::{Loss, Targets, WeightedTargets};
 use crate::metrics::{self, Values};
@@ -88,8 +87,8 @@ impl MlpRegressor {
     ///
     /// # Errors
     /// Those of [`Trainer::fit`] and [`ModelBuilder::build`](crate::ModelBuilder::build), [`Error::ThreadPool`].
-    pub fn fit<'a>(&mut self, x: &[f32], y: impl Into<WeightedTargets<'a>>) -> Result<TrainReport> {
-        let targets = y.into();
+    pub fn fit<'a>(&mut self, x: impl Into<Features<'a>>, y: impl Into<WeightedTargets<'a>>) -> Result<TrainReport> {
+        let (x, targets) = (x.into(), y.into());
         let mut trainer = self.begin(x, targets)?;
         let report = trainer.fit(Examples { x, targets })?;
         self.fitted = Some((trainer, Passes::default()));
@@ -103,8 +102,8 @@ impl MlpRegressor {
     ///
     /// # Errors
     /// Those of [`fit`](Self::fit).
-    pub fn partial_fit<'a>(&mut self, x: &[f32], y: impl Into<WeightedTargets<'a>>) -> Result<f64> {
-        let targets = y.into();
+    pub fn partial_fit<'a>(&mut self, x: impl Into<Features<'a>>, y: impl Into<WeightedTargets<'a>>) -> Result<f64> {
+        let (x, targets) = (x.into(), y.into());
         let rows = self.rows(targets)?;
         if let Some((trainer, passes)) = &mut self.fitted {
             return passes.run(trainer, x, targets, rows);
@@ -125,8 +124,8 @@ impl MlpRegressor {
         }
     }
 
-    fn begin(&self, x: &[f32], targets: WeightedTargets<'_>) -> Result<Trainer> {
-        let inputs = inputs_of(x, self.rows(targets)?)?;
+    fn begin(&self, x: Features<'_>, targets: WeightedTargets<'_>) -> Result<Trainer> {
+        let inputs = x.inputs(self.rows(targets)?)?;
         Trainer::new(self.settings.model(inputs, self.outputs, Loss::Mse)?, self.settings.options)
     }
 
@@ -134,7 +133,7 @@ impl MlpRegressor {
     ///
     /// # Errors
     /// [`Error::NotFitted`], and those of [`Model::predict`].
-    pub fn predict(&self, x: &[f32]) -> Result<Vec<f32>> {
+    pub fn predict<'a>(&self, x: impl Into<Features<'a>>) -> Result<Vec<f32>> {
         self.fitted_model()?.predict(x)
     }
 
@@ -142,7 +141,7 @@ impl MlpRegressor {
     ///
     /// # Errors
     /// [`Error::NotFitted`], those of [`Model::predict`], and for targets and weights that do not fit.
-    pub fn score<'a>(&self, x: &[f32], y: impl Into<WeightedTargets<'a>>) -> Result<f64> {
+    pub fn score<'a>(&self, x: impl Into<Features<'a>>, y: impl Into<WeightedTargets<'a>>) -> Result<f64> {
         let WeightedTargets { targets, weights } = y.into();
         let predicted = self.predict(x)?;
         self.rows(WeightedTargets { targets, weights })?;
