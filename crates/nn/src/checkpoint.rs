@@ -32,6 +32,7 @@ mod training;
 use std::fs;
 use std::path::Path;
 
+use flate2::Crc;
 use safetensors::tensor::Dtype;
 
 use crate::check;
@@ -87,13 +88,43 @@ fn training_bytes(
     container::serialize(&training::tensors(model, options, state, course), &training::lines(model, options, course))
 }
 
+/// The CRC-32 of some bytes.
+pub(crate) fn checksum(bytes: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    crc.sum()
+}
+
+/// What tells whether two trainings go on alike: of their options, and of all that they are.
+pub(crate) fn digests(
+    model: &Model,
+    options: &TrainOptions,
+    state: &OptimizerState,
+    course: &Course,
+) -> Result<(u32, u32)> {
+    let settings = format!("{:?}", training::settings(model, options));
+    let bytes = training_bytes(model, options, state, course);
+    let bytes = bytes.map_err(|problem| FileError::whole(Path::new("a checkpoint"), problem))?;
+    Ok((checksum(settings.as_bytes()), checksum(&bytes)))
+}
+
 pub(crate) fn load_training(
     path: &Path,
     model: &Model,
     options: &TrainOptions,
 ) -> Result<(Model, OptimizerState, Course)> {
     let bytes = fs::read(path).map_err(|cause| FileError::whole(path, cause))?;
-    let read = || training::read(&Container::parse(&bytes)?, model, options);
+    parse_training(path, &bytes, model, options)
+}
+
+/// [`load_training`] from the bytes of the file.
+pub(crate) fn parse_training(
+    path: &Path,
+    bytes: &[u8],
+    model: &Model,
+    options: &TrainOptions,
+) -> Result<(Model, OptimizerState, Course)> {
+    let read = || training::read(&Container::parse(bytes)?, model, options);
     read().map_err(|error| error.in_file(path))
 }
 

@@ -22,15 +22,15 @@
 //!
 //! [`Model`] is what is computed and its parameters, [`Trainer`] changes them, and [`Model::evaluate`] judges them on other
 //! data. [`data::Dataset`] reads such data from files; [`Trainer::save`] and [`Trainer::resume`] keep a training in one,
-//! [`checkpoint`] the parameters alone. [`estimators`] wrap all of it in scikit-learn's calls, and [`metrics`] judge answers.
-//! Matrices are slices of `f32`, row by row, with one row an example; features may also be bytes or a view with any strides:
-//! [`Features`].
+//! [`checkpoint`] the parameters alone; [`collective`] is for training over several processes. [`estimators`] wrap all of it in
+//! scikit-learn's calls, and [`metrics`] judge answers. Matrices are slices of `f32`, row by row, with one row an example; features
+//! may also be bytes or a view with any strides: [`Features`].
 //!
 //! The [`guide`] has pages on numerics, on performance and on the names that PyTorch and scikit-learn have.
 //!
-//! The same seed gives the same weights bit for bit, on any number of threads and on every instruction set. Whatever a
-//! user feeds in, data, files and options, the answer is a value or an [`Error`], never a panic. After a [`Trainer`] has
-//! planned its memory, its steps allocate none.
+//! The same seed gives the same weights bit for bit, on any number of threads and on every instruction set; with the same shards
+//! also on any number of processes. Whatever a user feeds in, data, files and options, the answer is a value or an [`Error`],
+//! never a panic. After a [`Trainer`] has planned its memory, its steps allocate none.
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations)]
 
@@ -40,6 +40,7 @@ mod batches;
 mod builder;
 mod check;
 pub mod checkpoint;
+pub mod collective;
 pub mod data;
 mod error;
 pub mod estimators;
@@ -63,6 +64,7 @@ mod stages;
 mod train;
 
 pub use builder::ModelBuilder;
+pub use collective::{Collective, CollectiveError};
 pub use data::{Examples, Features};
 pub use error::{Error, Result};
 pub use inference::Evaluation;
@@ -75,7 +77,8 @@ pub use optim::{Clip, Clock, Decay, Optimizer, Plateau, Schedule};
 pub use params::{Parameter, StateEntry};
 pub use predictor::Predictor;
 pub use train::{
-    BatchReport, BatchSize, EpochReport, Position, Progress, StopReason, TrainOptions, TrainReport, Trainer,
+    BatchReport, BatchSize, Communication, EpochReport, Position, Progress, StopReason, TrainOptions, TrainReport,
+    Trainer,
 };
 
 /// The examples of the README, to be compiled and run with the others.

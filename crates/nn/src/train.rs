@@ -1,8 +1,10 @@
 //! Training: batches, epochs, and when to stop.
 
+mod alone;
 mod monitor;
 mod one_by_one;
 mod options;
+mod over;
 mod report;
 mod run;
 mod update;
@@ -17,6 +19,7 @@ use kernels::ThreadPool;
 
 use crate::batches::{Batch, Batches, Order};
 use crate::checkpoint;
+use crate::collective::{Part, Single};
 use crate::data::Examples;
 use crate::data::features::Scratch;
 use crate::error::{Error, Result};
@@ -24,8 +27,9 @@ use crate::losses::CheckedTargets;
 use crate::model::Model;
 use crate::optim::{OptimizerState, PlateauState};
 use crate::plan::Plan;
+use alone::Alone;
 pub use options::{BatchSize, TrainOptions};
-pub use report::{BatchReport, EpochReport, Position, Progress, StopReason, TrainReport};
+pub use report::{BatchReport, Communication, EpochReport, Position, Progress, StopReason, TrainReport};
 use run::Run;
 use validation::Validation;
 
@@ -70,6 +74,8 @@ pub struct Trainer {
     plan: Option<(Plan, usize)>,
     /// Where a step puts rows that do not lie as it needs them.
     scratch: Scratch,
+    /// Which it is of those that train together.
+    rank: usize,
 }
 
 /// How far a training has come, and what it remembers of it.
@@ -131,6 +137,7 @@ impl Trainer {
             course: Course::default(),
             plan: None,
             scratch: Scratch::default(),
+            rank: 0,
         })
     }
 
@@ -160,7 +167,8 @@ impl Trainer {
     }
 
     /// Trains on `data` until the training has converged or `max_epochs` are done; goes on where it was stopped. A
-    /// training that has ended by itself is not begun anew: the report is then the same again.
+    /// training that has ended by itself is not begun anew: the report is then the same again. With
+    /// [`TrainOptions::sharding`] it is [`fit_over`](Self::fit_over) on one rank, with the bits of many.
     ///
     /// # Errors
     /// - [`Error::EmptyData`], [`Error::ShapeMismatch`], [`Error::NonFiniteInput`], [`Error::TargetKind`],
@@ -196,6 +204,12 @@ impl Trainer {
         observer: Option<impl FnMut(&Trainer, Progress) -> ControlFlow<()> + Send>,
     ) -> Result<TrainReport> {
         let examples = data.into();
+        if self.options.sharding.is_some() {
+            let inputs = self.model.inputs();
+            let all = |examples: Examples<'_>| examples.x.count(inputs);
+            let validation = validation.map(|examples| Part::new(examples, all(examples)));
+            return self.fit_watched_over(&mut Single, Part::new(examples, all(examples)), validation, observer);
+        }
         let x = self.model.check_inputs(examples.x)?;
         let rows = x.count();
         let targets = CheckedTargets::new(&self.model.objective, examples.targets, rows)?;
@@ -203,7 +217,10 @@ impl Trainer {
         let (validation, selected) = match validation {
             Some(given) => (Validation::given(&self.model, given)?, None),
             None if validation_fraction > 0.0 => {
-                let drawn = Validation::drawn(&self.model, x, examples.targets, validation_fraction, seed)?;
+                let drawn = Validation::drawn(&self.model, x, examples.targets, validation_fraction, (seed, 0))?;
+                if let Some(held_out) = drawn.0.examples() {
+                    CheckedTargets::new(&self.model.objective, held_out.targets, rows - drawn.1.len())?;
+                }
                 (drawn.0, Some(drawn.1))
             }
             None => (Validation::None, None),
@@ -220,9 +237,9 @@ impl Trainer {
         }
         self.course.rows = rows;
 
-        let batches = Batches::new(x, targets, &self.model, batch_rows, Order { selected, shuffle })?;
+        let batches = Batches::new(x, targets, &self.model, batch_rows, Order { selected, shuffle, deal: None })?;
         let mut plan = self.take_plan(batch_rows)?;
-        let mut run = Run { plan: &mut plan.0, batches, validation, rows_trained: 0, seconds: 0.0 };
+        let mut run = Run::new(Alone { plan: &mut plan.0, batches, validation });
         let pool = Arc::clone(&self.pool);
         // Entering the pool costs as much as a small batch, so that is done once.
         let report = pool.install(|| run.fit(self, observer));
@@ -234,7 +251,7 @@ impl Trainer {
     /// the optimiser and for a schedule by steps, and belongs to no epoch. It allocates no memory if it has no more rows
     /// than the largest batch before.
     ///
-    /// It runs on the threads of the pool that it is called in: put the loop into [`pool`](Self::pool)`.install`, if the
+    /// It is one of this rank alone, without shards. It runs on the threads of the pool that it is called in: put the loop into [`pool`](Self::pool)`.install`, if the
     /// layers are large enough for several.
     ///
     /// # Errors
@@ -283,9 +300,15 @@ impl Trainer {
     /// Writes everything that [`resume`](Self::resume) needs to `path`, all or nothing: the file holds what it held
     /// before or the new checkpoint, whatever fails or whenever the process is killed. See [`checkpoint`].
     ///
+    /// Where several ranks train together, all may call it: it does nothing on others than rank 0. The file can be resumed by
+    /// any number of ranks that the shards can be given to.
+    ///
     /// # Errors
     /// [`Error::File`]
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        if self.rank != 0 {
+            return Ok(());
+        }
         checkpoint::save_training(path.as_ref(), &self.model, &self.options, &self.optimizer, &self.course)
     }
 

@@ -66,7 +66,7 @@ pub(super) fn lines(model: &Model, options: &TrainOptions, course: &Course) -> V
 }
 
 /// What must be the same for a training to go on.
-fn settings(model: &Model, options: &TrainOptions) -> Vec<(&'static str, String)> {
+pub(super) fn settings(model: &Model, options: &TrainOptions) -> Vec<(&'static str, String)> {
     let mut settings = vec![
         ("layers", format!("{:?}", model.layers())),
         ("loss", format!("{:?}, {:?}", model.objective.loss, model.objective.options)),
@@ -85,7 +85,8 @@ pub(super) fn read(
         return Err(Problem::NoTraining.into());
     }
     for (name, expected) in settings(model, options) {
-        let found = file.value(name).unwrap_or_default();
+        // Files from before there were shards say nothing of them.
+        let found = file.value(name).unwrap_or(if name == "sharding" { "None" } else { "" });
         if found != expected {
             return Err(Problem::OtherSetting { name, expected, found: found.to_owned() }.into());
         }

@@ -1,6 +1,7 @@
 //! Features where they lie, in any form that a batch can be gathered from.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use kernels::{ByteScale, KernelSet, MatRef, gather_rows};
 
@@ -43,7 +44,26 @@ pub enum Features<'a> {
     View(MatRef<'a, f32>),
 }
 
-impl Features<'_> {
+impl<'a> Features<'a> {
+    /// How many whole rows of `inputs` features there are.
+    pub(crate) fn count(&self, inputs: usize) -> usize {
+        match self {
+            Features::Rows(slice) => slice.len().checked_div(inputs).unwrap_or(0),
+            Features::Bytes { bytes, .. } => bytes.len().checked_div(inputs).unwrap_or(0),
+            Features::View(view) => view.rows(),
+        }
+    }
+
+    /// Some of the rows, of `inputs` features each.
+    pub(crate) fn part(self, rows: Range<usize>, inputs: usize) -> Self {
+        let elements = rows.start * inputs..rows.end * inputs;
+        match self {
+            Features::Rows(slice) => Features::Rows(&slice[elements]),
+            Features::Bytes { bytes, scale } => Features::Bytes { bytes: &bytes[elements], scale },
+            Features::View(view) => Features::View(view.row_range(rows.start, rows.end)),
+        }
+    }
+
     /// How many features each of `rows` rows has, at least one.
     pub(crate) fn inputs(&self, rows: usize) -> Result<usize> {
         let len = match self {
