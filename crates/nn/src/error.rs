@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::collective::CollectiveError;
 use crate::file::FileError;
 use crate::losses::Loss;
 use kernels::Activation;
@@ -212,6 +213,57 @@ pub enum Error {
         /// The rows of the batch.
         rows: usize,
     },
+
+    /// Batch norm cannot learn from a single row of a shard.
+    #[error(
+        "layer {layer} is a batch norm, which needs no row or at least 2 of each shard in a batch: \
+         in a batch of {rows} rows some of the {shards} shards have 1"
+    )]
+    ShareTooSmall {
+        /// The layer, as an index into [`Model::layers`](crate::Model::layers).
+        layer: usize,
+        /// The rows of the batch.
+        rows: usize,
+        /// How many shards share them.
+        shards: usize,
+    },
+
+    /// A number of ranks among which the shards cannot be divided.
+    #[error("{shards} shards cannot be given to {ranks} ranks, but to any number of these: {allowed:?}")]
+    Ranks {
+        /// How many shards there are.
+        shards: usize,
+        /// How many ranks there are.
+        ranks: usize,
+        /// How many there may be.
+        allowed: Vec<usize>,
+    },
+
+    /// A rank that trains with others would not do as they do.
+    #[error("rank {rank} has {what} other than those of rank 0: {found}, {expected}")]
+    OtherRankDiffers {
+        /// The first such rank.
+        rank: usize,
+        /// What differs.
+        what: &'static str,
+        /// What that rank has.
+        found: String,
+        /// What rank 0 has.
+        expected: String,
+    },
+
+    /// Another rank gave up before the training started.
+    #[error("rank {rank} gave up: {message}")]
+    OtherRank {
+        /// The first such rank.
+        rank: usize,
+        /// The message of its error.
+        message: String,
+    },
+
+    /// A rank that is gone, or a network that fails.
+    #[error(transparent)]
+    Collective(#[from] CollectiveError),
 
     /// A running variance below 0.
     #[error("{name} has {value} at index {index}, a variance is at least 0")]

@@ -121,7 +121,7 @@ impl<'a> HtmlReport<'a> {
     }
 
     fn summary(&self) -> String {
-        let TrainReport { epochs, stop, samples_per_second } = self.report;
+        let TrainReport { epochs, stop, samples_per_second, .. } = self.report;
         let mut rows = vec![
             ("epochs", epochs.len().to_string()),
             ("stopped", format!("{stop:?}")),

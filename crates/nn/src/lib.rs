@@ -39,6 +39,7 @@ mod batches;
 mod builder;
 mod check;
 pub mod checkpoint;
+pub mod collective;
 pub mod data;
 mod error;
 pub mod estimators;
@@ -61,6 +62,7 @@ mod stages;
 mod train;
 
 pub use builder::ModelBuilder;
+pub use collective::{Collective, CollectiveError};
 pub use data::Examples;
 pub use error::{Error, Result};
 pub use inference::Evaluation;
@@ -73,7 +75,8 @@ pub use optim::{Clip, Clock, Decay, Optimizer, Plateau, Schedule};
 pub use params::{Parameter, StateEntry};
 pub use predictor::Predictor;
 pub use train::{
-    BatchReport, BatchSize, EpochReport, Position, Progress, StopReason, TrainOptions, TrainReport, Trainer,
+    BatchReport, BatchSize, Communication, EpochReport, Position, Progress, StopReason, TrainOptions, TrainReport,
+    Trainer,
 };
 
 /// The examples of the README, to be compiled and run with the others.

@@ -3,6 +3,7 @@
 mod monitor;
 mod one_by_one;
 mod options;
+mod over;
 mod report;
 mod run;
 mod update;
@@ -24,7 +25,7 @@ use crate::model::Model;
 use crate::optim::{OptimizerState, PlateauState};
 use crate::plan::Plan;
 pub use options::{BatchSize, TrainOptions};
-pub use report::{BatchReport, EpochReport, Position, Progress, StopReason, TrainReport};
+pub use report::{BatchReport, Communication, EpochReport, Position, Progress, StopReason, TrainReport};
 use run::Run;
 use validation::Validation;
 
@@ -67,6 +68,8 @@ pub struct Trainer {
     course: Course,
     /// With how many rows it has room for.
     plan: Option<(Plan, usize)>,
+    /// Which it is of those that train together.
+    rank: usize,
 }
 
 /// How far a training has come, and what it remembers of it.
@@ -120,7 +123,7 @@ impl Trainer {
     pub fn with_pool(model: Model, options: TrainOptions, pool: impl Into<Arc<ThreadPool>>) -> Result<Self> {
         options.check()?;
         let optimizer = OptimizerState::new(&options.optimizer, model.arena_len())?;
-        Ok(Trainer { model, options, pool: pool.into(), optimizer, course: Course::default(), plan: None })
+        Ok(Trainer { model, options, pool: pool.into(), optimizer, course: Course::default(), plan: None, rank: 0 })
     }
 
     /// The model.
@@ -268,9 +271,15 @@ impl Trainer {
     /// Writes everything that [`resume`](Self::resume) needs to `path`, all or nothing: the file holds what it held
     /// before or the new checkpoint, whatever fails or whenever the process is killed. See [`checkpoint`].
     ///
+    /// Where several ranks train together, all may call it: it does nothing on others than rank 0. The file can be resumed by
+    /// any number of ranks that the shards can be given to.
+    ///
     /// # Errors
     /// [`Error::File`]
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        if self.rank != 0 {
+            return Ok(());
+        }
         checkpoint::save_training(path.as_ref(), &self.model, &self.options, &self.optimizer, &self.course)
     }
 

@@ -85,7 +85,8 @@ pub(super) fn read(
         return Err(Problem::NoTraining.into());
     }
     for (name, expected) in settings(model, options) {
-        let found = file.value(name).unwrap_or_default();
+        // Files from before there were shards say nothing of them.
+        let found = file.value(name).unwrap_or(if name == "sharding" { "None" } else { "" });
         if found != expected {
             return Err(Problem::OtherSetting { name, expected, found: found.to_owned() }.into());
         }

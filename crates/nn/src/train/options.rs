@@ -1,5 +1,6 @@
 //! How to train.
 
+use crate::collective::Sharding;
 use crate::error::{Error, Result};
 use crate::optim::{Clip, Optimizer, Schedule};
 
@@ -57,6 +58,9 @@ pub struct TrainOptions {
     /// Where the random numbers of training start; 0. The order of an epoch is a function of this, the number of the
     /// epoch and the number of rows alone.
     pub seed: u64,
+    /// Whether what is summed over rows is summed in shards, that ranks can share; `None`, not. See
+    /// [`Trainer::fit_over`](crate::Trainer::fit_over). The result depends on it.
+    pub sharding: Option<Sharding>,
     /// Threads that work, up to 1024; 0, which is one for each core. The result does not depend on it.
     pub threads: usize,
 }
@@ -75,6 +79,7 @@ impl Default for TrainOptions {
             keep_best: false,
             shuffle: true,
             seed: 0,
+            sharding: None,
             threads: 0,
         }
     }
@@ -101,6 +106,7 @@ impl TrainOptions {
         if !(0.0..1.0).contains(&self.validation_fraction) {
             return invalid("validation_fraction", self.validation_fraction.to_string(), "at least 0 and below 1");
         }
+        self.sharding.map_or(Ok(()), |sharding| sharding.check())?;
         if self.threads > MAX_THREADS {
             return invalid("threads", self.threads.to_string(), "at most 1024, or 0 for one for each core");
         }
@@ -118,6 +124,7 @@ impl TrainOptions {
             ("keep_best", self.keep_best.to_string()),
             ("shuffle", self.shuffle.to_string()),
             ("seed", self.seed.to_string()),
+            ("sharding", format!("{:?}", self.sharding)),
         ]
     }
 }

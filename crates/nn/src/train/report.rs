@@ -68,6 +68,21 @@ pub struct TrainReport {
     pub stop: StopReason,
     /// Rows trained on per second over the epochs of this call; 0 for none.
     pub samples_per_second: f64,
+    /// What went between the ranks in this call.
+    pub communication: Communication,
+}
+
+/// What a rank of a training told the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Communication {
+    /// Seconds in calls of the [`Collective`](crate::Collective), while the training went on computing or waited.
+    pub seconds: f64,
+    /// Seconds that the training waited for them.
+    pub waited_seconds: f64,
+    /// How many calls there were.
+    pub calls: u64,
+    /// Bytes that this rank gave to them.
+    pub bytes: u64,
 }
 
 impl TrainReport {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use super::monitor::Monitor;
-use super::report::{BatchReport, EpochReport, Progress, StopReason, TrainReport};
+use super::report::{BatchReport, Communication, EpochReport, Progress, StopReason, TrainReport};
 use super::validation::Validation;
 use super::{Place, Trainer};
 use crate::batches::Batches;
@@ -45,7 +45,12 @@ impl Run<'_> {
             trainer.model = best.clone();
         }
         let samples_per_second = if self.rows_trained == 0 { 0.0 } else { self.rows_trained as f64 / self.seconds };
-        Ok(TrainReport { epochs: trainer.course.history.clone(), stop, samples_per_second })
+        Ok(TrainReport {
+            epochs: trainer.course.history.clone(),
+            stop,
+            samples_per_second,
+            communication: Communication::default(),
+        })
     }
 
     /// The rest of an epoch, or `None` where the observer ended it.
