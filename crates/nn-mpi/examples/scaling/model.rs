@@ -31,7 +31,8 @@ pub(crate) fn sums(layers: &[usize]) -> Vec<usize> {
 impl Network {
     /// From the time that two ranks took for a sum of nothing and for one of `bytes`.
     pub(crate) fn of_two_ranks(nothing: f64, seconds: f64, bytes: usize) -> Self {
-        let name = format!("measured: {:.1} µs, {:.0} Gbit/s", 1e6 * nothing / 2.0, 8e-9 * bytes as f64 / (seconds - nothing));
+        let name =
+            format!("measured: {:.1} µs, {:.0} Gbit/s", 1e6 * nothing / 2.0, 8e-9 * bytes as f64 / (seconds - nothing));
         Network { name, latency: nothing / 2.0, seconds_per_byte: (seconds - nothing) / bytes as f64 }
     }
 

@@ -53,7 +53,8 @@ pub(crate) fn calls_rank(mpi: &mut Mpi) -> Result<(), CollectiveError> {
             let expected = tree(values.clone());
             let same = sum.to_bits() == expected.to_bits() || sum.is_nan() && expected.is_nan();
             assert!(same, "{i} of {len}: {sum:e}, expected {expected:e} of {values:?}");
-            unordered += usize::from(values.iter().fold(-0.0, |sum, value| sum + value).to_bits() != expected.to_bits());
+            unordered +=
+                usize::from(values.iter().fold(-0.0, |sum, value| sum + value).to_bits() != expected.to_bits());
         }
     }
     assert!(size < 4 || unordered > 1000, "the values do not tell one order from another");
