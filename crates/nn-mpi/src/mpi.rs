@@ -21,7 +21,7 @@ use calls::Sums;
 /// (`MPI_THREAD_FUNNELED`). Dropping it ends MPI, which waits for the other ranks; where a panic drops it, it ends the job
 /// ([`abort`](Self::abort)), since the others might wait for ever.
 ///
-/// Calls wait awake for a moment and then mostly asleep, so that a rank that is ahead leaves its core to those that compute.
+/// A call waits for the other ranks mostly asleep, so that a rank that is ahead leaves its core to those that compute.
 ///
 /// ```no_run
 /// use nn::collective::Collective;
@@ -53,8 +53,10 @@ pub struct Traffic {
     pub calls: u64,
     /// How many bytes it has sent, as far as the calls ask for it; the library may send more.
     pub bytes: u64,
-    /// The time in calls, with that of waiting for ranks that came later.
+    /// The time in calls.
     pub time: Duration,
+    /// The part of it before all other ranks had made the same call.
+    pub waited: Duration,
 }
 
 /// Why MPI cannot be used.
@@ -109,9 +111,12 @@ impl Mpi {
         self.world.abort(1)
     }
 
-    /// Makes a call that sends `bytes`, and counts it.
+    /// Makes a call that sends `bytes` once all ranks are ready for it, and counts it.
     fn count(&mut self, bytes: usize, call: impl FnOnce(&mut Self)) {
         let start = Instant::now();
+        // MPI itself waits awake, and may take the core from a thread that the other ranks wait for.
+        wait::finish(self.world.immediate_barrier());
+        self.traffic.waited += start.elapsed();
         call(self);
         self.traffic.calls += 1;
         self.traffic.bytes += bytes as u64;

@@ -2,13 +2,11 @@
 
 use mpi::collective::SystemOperation;
 use mpi::datatype::{Partition, PartitionMut};
-use mpi::request::scope;
 use mpi::topology::{Communicator, SimpleCommunicator};
 use mpi::traits::{CommunicatorCollectives, Root};
 use nn::collective::{Collective, CollectiveError, tree_sum};
 
 use super::Mpi;
-use super::wait::finish;
 
 /// The most elements of a call over all ranks: MPI counts them in an `int`.
 const MAX_COUNT: usize = 1 << 30;
@@ -58,7 +56,7 @@ impl Sums {
         let size = world.size() as usize;
         self.reserve(size * values.len());
         let parts = &mut self.parts[..size * values.len()];
-        scope(|scope| finish(world.immediate_all_gather_into(scope, &*values, parts)));
+        world.all_gather_into(&*values, parts);
         tree_sum(values.len(), parts);
         values.copy_from_slice(&parts[..values.len()]);
     }
@@ -75,10 +73,10 @@ impl Sums {
 
         let send = Partition::new(&*values, &self.slices.lens[..], &self.slices.starts[..]);
         let mut receive = PartitionMut::new(&mut *parts, &self.received.lens[..], &self.received.starts[..]);
-        scope(|scope| finish(world.immediate_all_to_all_varcount_into(scope, &send, &mut receive)));
+        world.all_to_all_varcount_into(&send, &mut receive);
         tree_sum(len, parts);
         let mut receive = PartitionMut::new(values, &self.slices.lens[..], &self.slices.starts[..]);
-        scope(|scope| finish(world.immediate_all_gather_varcount_into(scope, &parts[..len], &mut receive)));
+        world.all_gather_varcount_into(&parts[..len], &mut receive);
     }
 }
 
@@ -99,8 +97,7 @@ impl Collective for Mpi {
         let sent = if self.rank == root { bytes.len() * (self.size - 1) } else { 0 };
         self.count(sent, |mpi| {
             for bytes in bytes.chunks_mut(MAX_COUNT) {
-                let root = mpi.world.process_at_rank(root as i32);
-                scope(|scope| finish(root.immediate_broadcast_into(scope, bytes)));
+                mpi.world.process_at_rank(root as i32).broadcast_into(bytes);
             }
         });
         Ok(())
@@ -116,7 +113,7 @@ impl Collective for Mpi {
         }
         if all.len() <= MAX_COUNT {
             let sent = part.len() * (self.size - 1);
-            self.count(sent, |mpi| scope(|scope| finish(mpi.world.immediate_all_gather_into(scope, part, all))));
+            self.count(sent, |mpi| mpi.world.all_gather_into(part, all));
             return Ok(());
         }
         for (root, bytes) in all.chunks_exact_mut(part.len()).enumerate() {
@@ -152,8 +149,7 @@ impl Collective for Mpi {
             for values in values.chunks_mut(MAX_COUNT) {
                 mpi.sums.reserve(values.len());
                 let sums = &mut mpi.sums.parts[..values.len()];
-                let add = SystemOperation::sum();
-                scope(|scope| finish(mpi.world.immediate_all_reduce_into(scope, &*values, &mut *sums, add)));
+                mpi.world.all_reduce_into(&*values, sums, SystemOperation::sum());
                 values.copy_from_slice(sums);
             }
         });
@@ -161,7 +157,7 @@ impl Collective for Mpi {
     }
 
     fn barrier(&mut self) -> Result<(), CollectiveError> {
-        self.count(0, |mpi| finish(mpi.world.immediate_barrier()));
+        self.count(0, |_| ());
         Ok(())
     }
 }
