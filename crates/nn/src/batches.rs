@@ -1,10 +1,13 @@
 //! Cuts a data set into batches, in a new order each epoch.
 
+mod deal;
+
 use crate::error::{Error, Result};
 use crate::losses::{CheckedTargets, TargetValues, Targets, WeightedTargets};
 use crate::model::Model;
 use crate::params::Buffer;
 use crate::random::{Purpose, Stream};
+pub(crate) use deal::Deal;
 
 /// The batches of a checked data set.
 pub(crate) struct Batches<'a> {
@@ -14,6 +17,7 @@ pub(crate) struct Batches<'a> {
     inputs: usize,
     outputs: usize,
     batch_rows: usize,
+    deal: Option<Deal>,
     gathered: Option<Gathered>,
 }
 
@@ -33,6 +37,8 @@ pub(crate) struct Order {
     pub(crate) selected: Option<Vec<usize>>,
     /// Whether each epoch has an order of its own.
     pub(crate) shuffle: bool,
+    /// How the rows, or those selected, are cut into shards and dealt to batches; `None` where there are no shards.
+    pub(crate) deal: Option<Deal>,
 }
 
 /// The order of the rows, and the rows of one batch gathered from all over the data.
@@ -40,6 +46,8 @@ struct Gathered {
     selected: Option<Vec<usize>>,
     shuffle: bool,
     order: Vec<usize>,
+    /// Room for the order by shards; empty where there are none.
+    by_shard: Vec<usize>,
     x: Buffer,
     targets: GatheredTargets,
     /// Empty where the rows have none.
@@ -61,15 +69,21 @@ impl<'a> Batches<'a> {
         order: Order,
     ) -> Result<Self> {
         let (inputs, outputs) = (model.inputs(), model.outputs());
-        let Order { selected, shuffle } = order;
+        let Order { selected, shuffle, deal } = order;
         let rows = selected.as_ref().map_or(x.len() / inputs, Vec::len);
         // A batch of all rows is the same in any order, up to rounding. Rows one by one are named by their order.
-        let shuffle = shuffle && batch_rows < rows;
-        let gathered = if shuffle || selected.is_some() || batch_rows == 1 {
-            let mut order = Vec::new();
-            let out_of_memory = |_| Error::OutOfMemory { what: "the order of the rows", rows, cols: 2 };
-            order.try_reserve_exact(rows).map_err(out_of_memory)?;
-            order.resize(rows, 0);
+        let several = deal.as_ref().map_or(batch_rows < rows, |deal| deal.batches() > 1);
+        let shuffle = shuffle && several;
+        let one_by_one = batch_rows == 1 && deal.is_none();
+        let gathered = if shuffle || selected.is_some() || one_by_one || deal.is_some() && several {
+            let room = |rows: usize| {
+                let mut order = Vec::new();
+                let out_of_memory = |_| Error::OutOfMemory { what: "the order of the rows", rows, cols: 2 };
+                order.try_reserve_exact(rows).map_err(out_of_memory)?;
+                order.resize(rows, 0);
+                Ok(order)
+            };
+            let (order, by_shard) = (room(rows)?, room(if deal.is_some() { rows } else { 0 })?);
             let weighted = targets.weights.is_some();
             let gathered = match targets.values {
                 TargetValues::Labels(_) => GatheredTargets::Labels(vec![0; batch_rows]),
@@ -79,16 +93,16 @@ impl<'a> Batches<'a> {
             };
             let weights = vec![0.0; if weighted { batch_rows } else { 0 }];
             let x = Buffer::zeros("a batch of data", batch_rows, inputs)?;
-            Some(Gathered { selected, shuffle, order, x, targets: gathered, weights })
+            Some(Gathered { selected, shuffle, order, by_shard, x, targets: gathered, weights })
         } else {
             None
         };
-        Ok(Batches { x, targets, rows, inputs, outputs, batch_rows, gathered })
+        Ok(Batches { x, targets, rows, inputs, outputs, batch_rows, deal, gathered })
     }
 
     /// How many batches an epoch has.
     pub(crate) fn len(&self) -> usize {
-        self.rows.div_ceil(self.batch_rows)
+        self.deal.as_ref().map_or(self.rows.div_ceil(self.batch_rows), Deal::batches)
     }
 
     /// How many rows an epoch has.
@@ -98,12 +112,20 @@ impl<'a> Batches<'a> {
 
     /// Draws the order of an epoch, from no state but its number.
     pub(crate) fn start_epoch(&mut self, seed: u64, epoch: u64) {
-        let Some(Gathered { selected, shuffle, order, .. }) = &mut self.gathered else { return };
+        let Some(Gathered { selected, shuffle, order, by_shard, .. }) = &mut self.gathered else { return };
         match selected {
             Some(selected) => order.copy_from_slice(selected),
             None => order.iter_mut().enumerate().for_each(|(row, place)| *place = row),
         }
-        if *shuffle {
+        if let Some(deal) = &self.deal {
+            std::mem::swap(order, by_shard);
+            let mut rest = &mut by_shard[..];
+            for shard in deal.local.clone().filter(|_| *shuffle) {
+                let rows = rest.split_off_mut(..deal.before(shard, deal.rows)).unwrap_or_default();
+                Stream::with_index(seed, Purpose::Shuffle, epoch, shard as u64 + 1).shuffle(rows);
+            }
+            deal.arrange(by_shard, order);
+        } else if *shuffle {
             Stream::new(seed, Purpose::Shuffle, epoch).shuffle(order);
         }
     }
@@ -123,14 +145,19 @@ impl<'a> Batches<'a> {
 
     /// Batch number `batch` of the epoch, counted from 0.
     pub(crate) fn get(&mut self, batch: usize) -> Batch<'_> {
-        let from = batch * self.batch_rows;
-        let to = self.rows.min(from + self.batch_rows);
+        let (from, to) = match &self.deal {
+            None => (batch * self.batch_rows, self.rows.min((batch + 1) * self.batch_rows)),
+            Some(deal) => {
+                let rows = deal.local_rows(batch);
+                (rows.start, rows.end)
+            }
+        };
         match &mut self.gathered {
             None => {
                 let x = &self.x[from * self.inputs..to * self.inputs];
                 Batch { x, targets: self.targets.rows(from, to, self.outputs), next: None }
             }
-            Some(Gathered { order, .. }) if self.batch_rows == 1 => {
+            Some(Gathered { order, .. }) if self.batch_rows == 1 && self.deal.is_none() => {
                 let row = |place: usize| &self.x[order[place] * self.inputs..][..self.inputs];
                 let targets = self.targets.rows(order[from], order[from] + 1, self.outputs);
                 Batch { x: row(from), targets, next: (to < self.rows).then(|| row(to)) }

@@ -42,6 +42,7 @@
 //! # }
 //! ```
 
+pub(crate) mod link;
 mod meeting;
 mod sharding;
 mod threads;

@@ -43,12 +43,11 @@ pub(crate) enum Op {
     },
 }
 
-/// Where the running moments of a batch norm lie in the arena of buffers, and its number among the counts.
+/// Where the running moments of a batch norm lie in the arena of buffers.
 #[derive(Clone, Debug)]
 pub(crate) struct Running {
     pub(crate) mean: Range<usize>,
     pub(crate) variance: Range<usize>,
-    pub(crate) count: usize,
 }
 
 /// Stages with the tables of what they own.
@@ -84,9 +83,8 @@ impl Stages {
                     let affine = norm.affine.then(|| stages.affine(number, width)).transpose()?;
                     let mean = stages.buffers.push(number, "running_mean", width, None)?;
                     let variance = stages.buffers.push(number, "running_var", width, None)?;
-                    let count = stages.counts.len();
                     stages.counts.push(Count { name: format!("{number}.num_batches_tracked"), value: 0 });
-                    Op::BatchNorm { norm, affine, running: Running { mean, variance, count } }
+                    Op::BatchNorm { norm, affine, running: Running { mean, variance } }
                 }
                 Layer::LayerNorm(norm) => {
                     let affine = norm.affine.then(|| stages.affine(number, width)).transpose()?;

@@ -211,7 +211,8 @@ impl Trainer {
         }
         self.course.rows = rows;
 
-        let batches = Batches::new(examples.x, targets, &self.model, batch_rows, Order { selected, shuffle })?;
+        let batches =
+            Batches::new(examples.x, targets, &self.model, batch_rows, Order { selected, shuffle, deal: None })?;
         let mut plan = self.take_plan(batch_rows)?;
         let mut run = Run { plan: &mut plan.0, batches, validation, rows_trained: 0, seconds: 0.0 };
         let pool = Arc::clone(&self.pool);

@@ -3,7 +3,7 @@
 use kernels::{Activation, reference};
 
 use super::loss;
-use crate::layers::dropout::draw_mask;
+use crate::layers::dropout::{draw_mask, index};
 use crate::layers::norm::Affine;
 use crate::losses::WeightedTargets;
 
@@ -30,7 +30,7 @@ pub(super) fn cost(
             }
             Op::Dropout(dropout) => {
                 let mut mask = vec![0.0; values.len()];
-                draw_mask(step.seed, step.number, stage.layer, *dropout, &mut mask);
+                draw_mask(step.seed, step.number, index(stage.layer, 0), *dropout, &mut mask);
                 values.iter_mut().zip(mask).for_each(|(value, factor)| *value *= f64::from(factor));
             }
             Op::BatchNorm { norm, affine, .. } => {

@@ -7,7 +7,8 @@ use crate::random::{Purpose, Stream};
 /// Zeros elements at random while training; predictions are not touched.
 ///
 /// Whether an element of a batch is kept is a function of the seed of the model, the number of the step, the number of the
-/// layer and the place of the element in the batch, so it is the same on any number of threads and after a resumption.
+/// layer and the place of the element in the batch, or in the share of its shard, so it is the same on any number of threads and
+/// after a resumption.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Dropout {
@@ -16,13 +17,18 @@ pub struct Dropout {
 }
 
 /// Writes what each element of a batch is multiplied by: 0, or `1 / (1 − p)`. Element i is kept where number i of the
-/// stream is at least p.
-pub(crate) fn draw_mask(seed: u64, step: u64, layer: usize, Dropout { p }: Dropout, mask: &mut [f32]) {
-    let mut stream = Stream::with_index(seed, Purpose::Dropout, step, layer as u64);
+/// stream is at least p. The stream has the index [`index`].
+pub(crate) fn draw_mask(seed: u64, step: u64, index: u64, Dropout { p }: Dropout, mask: &mut [f32]) {
+    let mut stream = Stream::with_index(seed, Purpose::Dropout, step, index);
     let scale = 1.0 / (1.0 - p);
     for factor in mask {
         *factor = if stream.uniform() >= p { scale } else { 0.0 };
     }
+}
+
+/// What names the stream of a layer, for a shard counted from 1 or for 0, all rows.
+pub(crate) fn index(layer: usize, shard: usize) -> u64 {
+    layer as u64 | (shard as u64) << 32
 }
 
 /// `y = x · mask`
@@ -45,7 +51,7 @@ mod tests {
 
     fn mask(seed: u64, step: u64, layer: usize, p: f32, len: usize) -> Vec<f32> {
         let mut mask = vec![f32::NAN; len];
-        draw_mask(seed, step, layer, Dropout { p }, &mut mask);
+        draw_mask(seed, step, index(layer, 0), Dropout { p }, &mut mask);
         mask
     }
 

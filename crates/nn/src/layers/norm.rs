@@ -130,6 +130,12 @@ impl NormState {
         (self.d_weight.as_slice(), self.d_bias.as_slice())
     }
 
+    /// The sums over no rows.
+    pub(crate) fn clear_sums(&mut self) {
+        self.d_weight.as_mut_slice().fill(0.0);
+        self.d_bias.as_mut_slice().fill(0.0);
+    }
+
     /// `d`, the gradient of y, becomes that of x; after [`backward_params`](Self::backward_params) of the same.
     pub(crate) fn backward_input(
         &self,
