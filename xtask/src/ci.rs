@@ -1,7 +1,7 @@
 //! `cargo xtask ci`
 
 mod checks;
-mod command;
+pub(crate) mod command;
 mod coverage;
 mod examples;
 mod figures;

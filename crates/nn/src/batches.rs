@@ -76,7 +76,7 @@ impl<'a> Batches<'a> {
         let shuffle = shuffle && several;
         let one_by_one = batch_rows == 1 && deal.is_none();
         let gathered = if shuffle || selected.is_some() || one_by_one || deal.is_some() && several {
-            let room = |rows: usize| {
+            let room = |rows: usize| -> Result<Vec<usize>> {
                 let mut order = Vec::new();
                 let out_of_memory = |_| Error::OutOfMemory { what: "the order of the rows", rows, cols: 2 };
                 order.try_reserve_exact(rows).map_err(out_of_memory)?;

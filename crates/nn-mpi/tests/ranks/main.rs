@@ -1,10 +1,12 @@
 //! Jobs of several ranks on this machine: `cargo test -p nn-mpi --features mpi`.
 //!
-//! This program starts itself by `mpirun`; arguments choose the tests whose names contain them.
+//! This program starts itself by `mpirun`; arguments choose the tests whose names contain them. `NN_MPI_KILLS=20` has a training killed
+//! so many times instead of twice.
 
 mod collective;
 mod death;
 mod job;
+mod training;
 
 use std::env;
 use std::io::Write;
@@ -23,6 +25,11 @@ const TESTS: &[(&str, fn())] = &[
     ("death::an_error_ends_the_job", death::an_error_ends_the_job),
     ("death::a_panic_ends_the_job", death::a_panic_ends_the_job),
     ("death::a_killed_rank_ends_the_job", death::a_killed_rank_ends_the_job),
+    ("training::any_number_of_ranks_trains_the_same_bits", training::any_number_of_ranks_trains_the_same_bits),
+    (
+        "training::kills_leave_a_checkpoint_that_leads_to_the_same_bits",
+        training::kills_leave_a_checkpoint_that_leads_to_the_same_bits,
+    ),
 ];
 
 fn main() -> ExitCode {
@@ -33,6 +40,7 @@ fn main() -> ExitCode {
             "error" => nn_mpi::run(death::error_rank),
             "panic" => nn_mpi::run(death::panic_rank),
             "killed" => nn_mpi::run(death::killed_rank),
+            "train" => nn_mpi::run(training::train_rank),
             other => panic!("no role {other}"),
         };
     }
