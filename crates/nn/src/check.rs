@@ -42,16 +42,24 @@ pub(crate) fn labels(labels: &[u32], rows: usize, classes: usize) -> Result<()> 
     }
 }
 
+pub(crate) const SAMPLE_WEIGHTS: &str = "the sample weights";
+
 /// An error unless there are `len` weights, all finite and not negative, one of them above 0.
 pub(crate) fn weights(what: &'static str, weights: &[f32], len: usize) -> Result<()> {
+    each_weight(what, weights, len)?;
+    if weights.iter().all(|&weight| weight == 0.0) {
+        return Err(Error::NoWeight { what });
+    }
+    Ok(())
+}
+
+/// An error unless there are `len` weights, all finite and not negative.
+pub(crate) fn each_weight(what: &'static str, weights: &[f32], len: usize) -> Result<()> {
     if weights.len() != len {
         return Err(mismatch(what, &[len], &[weights.len()]));
     }
     if let Some(index) = weights.iter().position(|weight| !(0.0..f32::INFINITY).contains(weight)) {
         return Err(Error::InvalidWeight { what, index, value: weights[index] });
-    }
-    if weights.iter().all(|&weight| weight == 0.0) {
-        return Err(Error::NoWeight { what });
     }
     Ok(())
 }

@@ -87,13 +87,36 @@ fn training_bytes(
     container::serialize(&training::tensors(model, options, state, course), &training::lines(model, options, course))
 }
 
+/// What tells whether two trainings go on alike: of their options, and of all that they are.
+pub(crate) fn digests(
+    model: &Model,
+    options: &TrainOptions,
+    state: &OptimizerState,
+    course: &Course,
+) -> Result<(u32, u32)> {
+    let settings = format!("{:?}", training::settings(model, options));
+    let bytes = training_bytes(model, options, state, course);
+    let bytes = bytes.map_err(|problem| FileError::whole(Path::new("a checkpoint"), problem))?;
+    Ok((crc32fast::hash(settings.as_bytes()), crc32fast::hash(&bytes)))
+}
+
 pub(crate) fn load_training(
     path: &Path,
     model: &Model,
     options: &TrainOptions,
 ) -> Result<(Model, OptimizerState, Course)> {
     let bytes = fs::read(path).map_err(|cause| FileError::whole(path, cause))?;
-    let read = || training::read(&Container::parse(&bytes)?, model, options);
+    parse_training(path, &bytes, model, options)
+}
+
+/// [`load_training`] from the bytes of the file.
+pub(crate) fn parse_training(
+    path: &Path,
+    bytes: &[u8],
+    model: &Model,
+    options: &TrainOptions,
+) -> Result<(Model, OptimizerState, Course)> {
+    let read = || training::read(&Container::parse(bytes)?, model, options);
     read().map_err(|error| error.in_file(path))
 }
 

@@ -239,17 +239,13 @@ pub enum Error {
         allowed: Vec<usize>,
     },
 
-    /// A rank that trains with others would not do as they do.
-    #[error("rank {rank} has {what} other than those of rank 0: {found}, {expected}")]
+    /// A rank would not do as the others that it trains with.
+    #[error("rank {rank} has other {what} than rank 0")]
     OtherRankDiffers {
         /// The first such rank.
         rank: usize,
         /// What differs.
         what: &'static str,
-        /// What that rank has.
-        found: String,
-        /// What rank 0 has.
-        expected: String,
     },
 
     /// Another rank gave up before the training started.

@@ -22,6 +22,51 @@ pub struct Evaluation {
     pub accuracy: Option<f64>,
 }
 
+/// Sums over rows that were judged.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Judged {
+    /// `Σ s L`
+    pub(crate) loss: f64,
+    /// `Σ s v`
+    pub(crate) weight: f64,
+    /// Targets that were met.
+    pub(crate) correct: usize,
+    pub(crate) rows: usize,
+}
+
+impl Judged {
+    /// The sums over the rows of both, one after the other.
+    pub(crate) fn plus(self, other: Judged) -> Judged {
+        Judged {
+            loss: self.loss + other.loss,
+            weight: self.weight + other.weight,
+            correct: self.correct + other.correct,
+            rows: self.rows + other.rows,
+        }
+    }
+
+    /// As bytes, for other ranks; `to` has [`BYTES`](Self::BYTES).
+    pub(crate) fn write(self, to: &mut [u8]) {
+        let words = [self.loss.to_bits(), self.weight.to_bits(), self.correct as u64, self.rows as u64];
+        to.iter_mut().zip(words.into_iter().flat_map(u64::to_le_bytes)).for_each(|(to, byte)| *to = byte);
+    }
+
+    pub(crate) fn read(from: &[u8]) -> Judged {
+        let (words, _) = from.as_chunks();
+        let word = |at: usize| words.get(at).copied().map_or(0, u64::from_le_bytes);
+        let (loss, weight) = (f64::from_bits(word(0)), f64::from_bits(word(1)));
+        Judged { loss, weight, correct: word(2) as usize, rows: word(3) as usize }
+    }
+
+    pub(crate) const BYTES: usize = 4 * size_of::<u64>();
+
+    pub(crate) fn evaluation(self, model: &Model) -> Evaluation {
+        let judged = self.rows as f64 * model.objective.judged_per_row() as f64;
+        let accuracy = model.loss().is_classification().then(|| self.correct as f64 / judged);
+        Evaluation { loss: self.loss / self.weight, accuracy }
+    }
+}
+
 impl Model {
     /// The outputs of the last layer, `[rows][outputs]`, for `x`, `[rows][inputs]`. For the classification losses these are
     /// logits.
@@ -81,23 +126,27 @@ impl Model {
     /// [`Error::ShapeMismatch`], [`Error::LabelOutOfRange`], [`Error::TargetOutOfRange`], [`Error::NonFiniteInput`],
     /// [`Error::InvalidWeight`], [`Error::NoWeight`].
     pub fn evaluate<'t>(&self, x: &[f32], targets: impl Into<WeightedTargets<'t>>) -> Result<Evaluation> {
-        let (rows, outputs) = (self.check_inputs(x)?, self.outputs());
+        let rows = self.check_inputs(x)?;
         let targets = CheckedTargets::new(&self.objective, targets.into(), rows)?;
+        Ok(self.judge(x, &targets)?.evaluation(self))
+    }
+
+    /// The sums that an evaluation is made of, for checked rows.
+    pub(crate) fn judge(&self, x: &[f32], targets: &CheckedTargets<'_>) -> Result<Judged> {
+        let (rows, outputs) = (x.len() / self.inputs(), self.outputs());
         let mut d_outputs = Buffer::zeros("the gradients of the outputs", rows.min(BLOCK), outputs)?;
         let mut classes = [0; BLOCK];
-        let (mut sum, mut weight, mut correct) = (0.0, 0.0, 0);
+        let mut judged = Judged { loss: 0.0, weight: 0.0, correct: 0, rows };
         self.for_each_block(x, |first, block| {
             let rows = block.len() / outputs;
             let targets = targets.rows(first, first + rows, outputs);
             let d_outputs = &mut d_outputs.as_mut_slice()[..block.len()];
             let loss = self.objective.forward_backward(self.kernels, block, targets, d_outputs);
-            sum += loss.mean * loss.weight;
-            weight += loss.weight;
-            correct += self.objective.count_correct(self.kernels, block, targets.targets, &mut classes[..rows]);
+            judged.loss += loss.mean * loss.weight;
+            judged.weight += loss.weight;
+            judged.correct += self.objective.count_correct(self.kernels, block, targets.targets, &mut classes[..rows]);
         })?;
-        let judged = rows as f64 * self.objective.judged_per_row() as f64;
-        let accuracy = self.loss().is_classification().then(|| correct as f64 / judged);
-        Ok(Evaluation { loss: sum / weight, accuracy })
+        Ok(judged)
     }
 
     /// The number of rows of `x`, all of them finite.

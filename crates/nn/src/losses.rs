@@ -124,21 +124,51 @@ impl Objective {
         &self,
         kernels: &KernelSet,
         outputs: &[f32],
-        WeightedTargets { targets, weights }: WeightedTargets<'_>,
+        targets: WeightedTargets<'_>,
         d_outputs: &mut [f32],
     ) -> BatchLoss {
+        let reduction = match self.options.reduction {
+            Reduction::Mean => kernels::Reduction::Mean,
+            Reduction::Sum => kernels::Reduction::Sum,
+        };
+        let cost = self.cost(kernels, outputs, targets, reduction, d_outputs);
+        let weight = self.weight(outputs.len() / self.outputs, targets);
+        let mean = match self.options.reduction {
+            Reduction::Sum if weight > 0.0 => cost / weight,
+            _ => cost,
+        };
+        BatchLoss { mean, weight }
+    }
+
+    /// `Σ_i s_i L_i` and `Σ_i s_i v_i` of some rows, whatever the reduction; writes the gradient of the former to `d_outputs`.
+    pub(crate) fn sums(
+        &self,
+        kernels: &KernelSet,
+        outputs: &[f32],
+        targets: WeightedTargets<'_>,
+        d_outputs: &mut [f32],
+    ) -> (f64, f64) {
+        let cost = self.cost(kernels, outputs, targets, kernels::Reduction::Sum, d_outputs);
+        (cost, self.weight(outputs.len() / self.outputs, targets))
+    }
+
+    fn cost(
+        &self,
+        kernels: &KernelSet,
+        outputs: &[f32],
+        WeightedTargets { targets, weights }: WeightedTargets<'_>,
+        reduction: kernels::Reduction<'_>,
+        d_outputs: &mut [f32],
+    ) -> f64 {
         let options = kernels::LossOptions {
-            reduction: match self.options.reduction {
-                Reduction::Mean => kernels::Reduction::Mean,
-                Reduction::Sum => kernels::Reduction::Sum,
-            },
+            reduction,
             sample_weights: weights,
             class_weights: self.options.class_weights.as_deref(),
             positive_weights: self.options.positive_weights.as_deref(),
             label_smoothing: self.options.label_smoothing,
         };
         let cols = self.outputs;
-        let cost = match (self.loss, targets) {
+        match (self.loss, targets) {
             (Loss::Mse, Targets::Values(values)) => kernels.mse(cols, outputs, values, options, d_outputs),
             (Loss::Huber { delta }, Targets::Values(values)) => {
                 kernels.huber(cols, outputs, values, delta, options, d_outputs)
@@ -153,13 +183,7 @@ impl Objective {
                 kernels.softmax_cross_entropy(cols, outputs, ClassTargets::Probabilities(values), options, d_outputs)
             }
             (loss, _) => unreachable!("{loss} was checked to get the targets that it takes"),
-        };
-        let weight = self.weight(outputs.len() / cols, WeightedTargets { targets, weights });
-        let mean = match self.options.reduction {
-            Reduction::Sum if weight > 0.0 => cost / weight,
-            _ => cost,
-        };
-        BatchLoss { mean, weight }
+        }
     }
 
     /// `Σ_i s_i v_i`

@@ -3,6 +3,8 @@
 mod clip;
 mod schedule;
 
+use std::ops::Range;
+
 use kernels::KernelSet;
 use kernels::fused::{Adagrad, Adam, RmsProp, Sgd};
 
@@ -138,16 +140,17 @@ impl OptimizerState {
         Ok(OptimizerState { arenas })
     }
 
-    /// Step `step`, counted from 1, for arenas of one layout; whether all new parameters and states are finite.
+    /// Step `step`, counted from 1, for the part `place` of arenas of one layout; whether all new parameters and states are finite.
     pub(crate) fn update(
         &mut self,
         kernels: &KernelSet,
         optimizer: &Optimizer,
         step: u64,
-        params: &mut [f32],
-        grads: &[f32],
+        place: Range<usize>,
+        (params, grads): (&mut [f32], &[f32]),
     ) -> bool {
-        let mut arenas = self.arenas.iter_mut().map(Buffer::as_mut_slice);
+        let (params, grads) = (&mut params[place.clone()], &grads[place.clone()]);
+        let mut arenas = self.arenas.iter_mut().map(|arena| &mut arena.as_mut_slice()[place.clone()]);
         let mut next = || arenas.next().unwrap_or_default();
         match optimizer {
             Optimizer::Sgd(options) if options.momentum == 0.0 => {

@@ -1,8 +1,11 @@
 //! A training step in memory that is allocated once: forward, loss, backward and, for plain gradient descent, the update.
 
+mod buckets;
 mod cut;
 mod memory;
 mod passes;
+mod sharded;
+mod shares;
 mod sink;
 
 use crate::batches::Batch;
@@ -12,8 +15,9 @@ use crate::model::Model;
 use crate::params::Buffer;
 use crate::stages::{Op, Stage};
 pub(crate) use cut::Cut;
-pub(crate) use memory::Room;
+use memory::Room;
 use passes::Passes;
+pub(crate) use sharded::ShardedPlan;
 use sink::Direct;
 
 /// Which step it is, and what it does.

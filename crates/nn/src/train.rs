@@ -1,5 +1,6 @@
 //! Training: batches, epochs, and when to stop.
 
+mod alone;
 mod monitor;
 mod one_by_one;
 mod options;
@@ -18,12 +19,14 @@ use kernels::ThreadPool;
 
 use crate::batches::{Batch, Batches, Order};
 use crate::checkpoint;
+use crate::collective::{Part, Single};
 use crate::data::Examples;
 use crate::error::{Error, Result};
 use crate::losses::CheckedTargets;
 use crate::model::Model;
 use crate::optim::{OptimizerState, PlateauState};
 use crate::plan::Plan;
+use alone::Alone;
 pub use options::{BatchSize, TrainOptions};
 pub use report::{BatchReport, Communication, EpochReport, Position, Progress, StopReason, TrainReport};
 use run::Run;
@@ -188,13 +191,22 @@ impl Trainer {
         observer: Option<impl FnMut(&Trainer, Progress) -> ControlFlow<()> + Send>,
     ) -> Result<TrainReport> {
         let examples = data.into();
+        if self.options.sharding.is_some() {
+            let inputs = self.model.inputs();
+            let all = |examples: Examples<'_>| examples.x.len() / inputs;
+            let validation = validation.map(|examples| Part::new(examples, all(examples)));
+            return self.fit_watched_over(&mut Single, Part::new(examples, all(examples)), validation, observer);
+        }
         let rows = self.model.check_inputs(examples.x)?;
         let targets = CheckedTargets::new(&self.model.objective, examples.targets, rows)?;
         let TrainOptions { validation_fraction, seed, shuffle, .. } = self.options;
         let (validation, selected) = match validation {
             Some(given) => (Validation::given(&self.model, given)?, None),
             None if validation_fraction > 0.0 => {
-                let drawn = Validation::drawn(&self.model, examples, rows, validation_fraction, seed)?;
+                let drawn = Validation::drawn(&self.model, examples, rows, validation_fraction, (seed, 0))?;
+                if let Some(held_out) = drawn.0.examples() {
+                    CheckedTargets::new(&self.model.objective, held_out.targets, rows - drawn.1.len())?;
+                }
                 (drawn.0, Some(drawn.1))
             }
             None => (Validation::None, None),
@@ -214,7 +226,7 @@ impl Trainer {
         let batches =
             Batches::new(examples.x, targets, &self.model, batch_rows, Order { selected, shuffle, deal: None })?;
         let mut plan = self.take_plan(batch_rows)?;
-        let mut run = Run { plan: &mut plan.0, batches, validation, rows_trained: 0, seconds: 0.0 };
+        let mut run = Run::new(Alone { plan: &mut plan.0, batches, validation });
         let pool = Arc::clone(&self.pool);
         // Entering the pool costs as much as a small batch, so that is done once.
         let report = pool.install(|| run.fit(self, observer));
@@ -226,7 +238,7 @@ impl Trainer {
     /// the optimiser and for a schedule by steps, and belongs to no epoch. It allocates no memory if it has no more rows
     /// than the largest batch before.
     ///
-    /// It runs on the threads of the pool that it is called in: put the loop into [`pool`](Self::pool)`.install`, if the
+    /// It is one of this rank alone, without shards. It runs on the threads of the pool that it is called in: put the loop into [`pool`](Self::pool)`.install`, if the
     /// layers are large enough for several.
     ///
     /// # Errors

@@ -66,7 +66,7 @@ pub(super) fn lines(model: &Model, options: &TrainOptions, course: &Course) -> V
 }
 
 /// What must be the same for a training to go on.
-fn settings(model: &Model, options: &TrainOptions) -> Vec<(&'static str, String)> {
+pub(super) fn settings(model: &Model, options: &TrainOptions) -> Vec<(&'static str, String)> {
     let mut settings = vec![
         ("layers", format!("{:?}", model.layers())),
         ("loss", format!("{:?}, {:?}", model.objective.loss, model.objective.options)),

@@ -26,6 +26,8 @@ pub(crate) struct Link {
     pub(crate) size: usize,
     questions: SyncSender<Message>,
     answers: Receiver<Message>,
+    /// A byte that goes to and fro.
+    byte: Vec<u8>,
     waited: Duration,
 }
 
@@ -40,7 +42,7 @@ pub(crate) struct Calls {
 pub(crate) fn link(collective: &dyn Collective, exchange: Exchange, room: usize) -> (Link, Calls) {
     let ((ask, questions), (answer, answers)) = (sync_channel(room), sync_channel(room));
     let (rank, size) = (collective.rank(), collective.size());
-    let link = Link { rank, size, questions: ask, answers, waited: Duration::ZERO };
+    let link = Link { rank, size, questions: ask, answers, byte: vec![0], waited: Duration::ZERO };
     (link, Calls { exchange, questions, answers: answer })
 }
 
@@ -55,6 +57,17 @@ impl Link {
         let answer = self.answers.recv();
         self.waited += start.elapsed();
         answer.map_err(|_| self.ended())
+    }
+
+    /// What rank 0 says, when no other answer is open.
+    pub(crate) fn tell(&mut self, yes: bool) -> Result<bool> {
+        let mut byte = std::mem::take(&mut self.byte);
+        byte.fill(u8::from(yes));
+        self.ask(Message::Broadcast(byte))?;
+        if let Message::Broadcast(byte) = self.answer()? {
+            self.byte = byte;
+        }
+        Ok(self.byte == [1])
     }
 
     pub(crate) fn waited_seconds(&self) -> f64 {

@@ -40,6 +40,14 @@ impl Default for BatchNorm {
     }
 }
 
+impl BatchNorm {
+    /// Moves a running moment towards that of a batch.
+    pub(crate) fn track(self, running: &mut f32, batch: f64) {
+        let momentum = f64::from(self.momentum);
+        *running = ((1.0 - momentum) * f64::from(*running) + momentum * batch) as f32;
+    }
+}
+
 impl Default for LayerNorm {
     fn default() -> Self {
         LayerNorm { eps: 1e-5, affine: true }
@@ -150,15 +158,18 @@ impl NormState {
 
     /// Moves running moments, whose places in `buffers` are given, towards those of the last batch, of `rows` rows.
     pub(crate) fn track(&self, norm: BatchNorm, rows: usize, buffers: &mut [f32], running: &Running) {
-        let momentum = f64::from(norm.momentum);
-        let moved = |from: f32, to: f64| ((1.0 - momentum) * f64::from(from) + momentum * to) as f32;
         let unbiased = rows as f64 / (rows as f64 - 1.0);
         for (running, batch) in buffers[running.mean.clone()].iter_mut().zip(self.mean.as_slice()) {
-            *running = moved(*running, f64::from(*batch));
+            norm.track(running, f64::from(*batch));
         }
         for (running, batch) in buffers[running.variance.clone()].iter_mut().zip(self.variance.as_slice()) {
-            *running = moved(*running, unbiased * f64::from(*batch));
+            norm.track(running, unbiased * f64::from(*batch));
         }
+    }
+
+    /// Means and variances, without correction of their bias, of the last batch.
+    pub(crate) fn moments(&self) -> (&[f32], &[f32]) {
+        (self.mean.as_slice(), self.variance.as_slice())
     }
 
     fn norm<'a>(&'a self, affine: Option<(&'a [f32], &'a [f32])>, len: usize) -> Norm<'a> {

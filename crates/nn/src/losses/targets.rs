@@ -45,6 +45,17 @@ impl<'a> Targets<'a> {
     }
 }
 
+impl<'a> WeightedTargets<'a> {
+    /// Those of the rows `from..to`, which have `outputs` values each.
+    pub(crate) fn rows(self, from: usize, to: usize, outputs: usize) -> Self {
+        let targets = match self.targets {
+            Targets::Labels(labels) => Targets::Labels(&labels[from..to]),
+            Targets::Values(values) => Targets::Values(&values[from * outputs..to * outputs]),
+        };
+        WeightedTargets { targets, weights: self.weights.map(|weights| &weights[from..to]) }
+    }
+}
+
 impl<'a> From<Targets<'a>> for WeightedTargets<'a> {
     fn from(targets: Targets<'a>) -> Self {
         WeightedTargets { targets, weights: None }
@@ -88,18 +99,29 @@ pub(crate) enum TargetValues<'a> {
 impl<'a> CheckedTargets<'a> {
     /// Checks the targets of `rows` rows.
     pub(crate) fn new(objective: &Objective, targets: WeightedTargets<'a>, rows: usize) -> Result<Self> {
+        let checked = Self::part(objective, targets, rows)?;
+        if checked.have_weight() { Ok(checked) } else { Err(Error::NoWeight { what: check::SAMPLE_WEIGHTS }) }
+    }
+
+    /// The same for a part of the rows, which may have weights that are all 0 where other parts have others.
+    pub(crate) fn part(objective: &Objective, targets: WeightedTargets<'a>, rows: usize) -> Result<Self> {
         let WeightedTargets { targets, weights } = targets;
-        weights.map_or(Ok(()), |weights| check::weights("the sample weights", weights, rows))?;
+        weights.map_or(Ok(()), |weights| check::each_weight(check::SAMPLE_WEIGHTS, weights, rows))?;
         Ok(CheckedTargets { values: TargetValues::new(objective.loss, targets, rows, objective.outputs)?, weights })
+    }
+
+    /// Whether there is a row that counts.
+    pub(crate) fn have_weight(&self) -> bool {
+        self.weights.is_none_or(|weights| weights.iter().any(|&weight| weight > 0.0))
     }
 
     /// The targets of the rows `from..to`, which have `outputs` values each.
     pub(crate) fn rows(&self, from: usize, to: usize, outputs: usize) -> WeightedTargets<'_> {
         let targets = match &self.values {
-            TargetValues::Labels(labels) => Targets::Labels(&labels[from..to]),
-            TargetValues::Values(values) => Targets::Values(&values[from * outputs..to * outputs]),
+            TargetValues::Labels(labels) => Targets::Labels(labels),
+            TargetValues::Values(values) => Targets::Values(values),
         };
-        WeightedTargets { targets, weights: self.weights.map(|weights| &weights[from..to]) }
+        WeightedTargets { targets, weights: self.weights }.rows(from, to, outputs)
     }
 }
 

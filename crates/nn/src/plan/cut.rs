@@ -40,3 +40,8 @@ impl<'a> Cut<'a> {
 pub(super) fn runs(ends: &[usize]) -> impl Iterator<Item = Range<usize>> {
     ends.iter().scan(0, |start, &end| Some(std::mem::replace(start, end)..end))
 }
+
+/// The run with the number `run`.
+pub(super) fn rows_of(ends: &[usize], run: usize) -> Range<usize> {
+    run.checked_sub(1).map_or(0, |before| ends[before])..ends[run]
+}

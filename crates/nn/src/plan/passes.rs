@@ -96,9 +96,9 @@ impl Passes {
                     }
                     let d_z = &self.d_z.as_slice()[..rows * stage.outputs];
                     if let Some(bias) = bias {
-                        sink.bias(bias, rows, d_z);
+                        sink.bias(bias, d_z);
                     }
-                    sink.weight(weight, rows, input, d_z);
+                    sink.weight(weight, (stage.inputs, stage.outputs), input, d_z);
                     std::mem::swap(&mut self.d_z, &mut self.d_z_before);
                     continue;
                 }

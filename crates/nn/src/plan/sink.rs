@@ -15,11 +15,11 @@ pub(super) trait Sink {
     /// The arena of parameters.
     fn params(&self) -> &[f32];
 
-    /// The gradient of the bias at `place` is the sum of the `rows` rows of `d_z`.
-    fn bias(&mut self, place: &Range<usize>, rows: usize, d_z: &[f32]);
+    /// The gradient of the bias at `place` is the sum of the rows of `d_z`.
+    fn bias(&mut self, place: &Range<usize>, d_z: &[f32]);
 
-    /// `xᵀ d_z` is the gradient of the weight at `place`, for `rows` rows of x and d_z.
-    fn weight(&mut self, place: &Range<usize>, rows: usize, x: &[f32], d_z: &[f32]);
+    /// `xᵀ d_z` is the gradient of the weight at `place`, which is a matrix of `shape`.
+    fn weight(&mut self, place: &Range<usize>, shape: (usize, usize), x: &[f32], d_z: &[f32]);
 
     /// The gradients of a norm are the sums of those of `states`.
     fn affine(&mut self, affine: &Affine, states: &[NormState]);
@@ -56,13 +56,13 @@ impl Sink for Direct<'_> {
         self.params
     }
 
-    fn bias(&mut self, place: &Range<usize>, _: usize, d_z: &[f32]) {
+    fn bias(&mut self, place: &Range<usize>, d_z: &[f32]) {
         let d_bias = &mut self.d_bias[..place.len()];
         self.kernels.column_sums(place.len(), d_z, d_bias);
         Self::vector(self.update, self.kernels, (self.params, self.gradients), place, d_bias);
     }
 
-    fn weight(&mut self, place: &Range<usize>, rows: usize, x: &[f32], d_z: &[f32]) {
+    fn weight(&mut self, place: &Range<usize>, (inputs, outputs): (usize, usize), x: &[f32], d_z: &[f32]) {
         let (alpha, beta, arena) = match self.update {
             Update::Store => (1.0, 0.0, &mut *self.gradients),
             Update::Descend { learning_rate, weight_decay } => {
@@ -70,7 +70,7 @@ impl Sink for Direct<'_> {
             }
         };
         let d_weight = &mut arena[place.clone()];
-        let (inputs, outputs) = (x.len() / rows, d_z.len() / rows);
+        let rows = x.len() / inputs;
         if rows == 1 && beta != 0.0 {
             let step = RankOne { x, d: d_z, rate: -alpha, keep: beta };
             // The first weight lies first.

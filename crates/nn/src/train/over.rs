@@ -1,11 +1,24 @@
 //! Training over several ranks.
 
-use std::ops::ControlFlow;
-use std::path::Path;
+mod agreement;
+mod shards;
+mod steps;
 
+use std::ops::ControlFlow;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::Arc;
+use std::{fs, thread};
+
+use super::run::Run;
 use super::{Progress, TrainReport, Trainer};
+use crate::checkpoint;
+use crate::collective::link::link;
 use crate::collective::{Collective, Part};
 use crate::error::{Error, Result};
+use crate::file::FileError;
+use agreement::{Standing, agree, agree_on_errors};
+use steps::Over;
 
 impl Trainer {
     /// [`fit`](Self::fit) together with other ranks, by [`TrainOptions::sharding`](crate::TrainOptions::sharding), which must be
@@ -42,30 +55,64 @@ impl Trainer {
         self.fit_watched_over(collective, part, validation, Some(observer))
     }
 
-    /// [`resume`](Self::resume) on all ranks: rank 0 reads the file, whoever wrote it, and the others need not see it.
-    ///
-    /// # Errors
-    /// Those of [`resume`](Self::resume) on rank 0 and [`Error::OtherRank`] on the others, or [`Error::Collective`].
-    pub fn resume_over(&mut self, collective: &mut dyn Collective, path: impl AsRef<Path>) -> Result<()> {
-        self.rank = collective.rank();
-        collective.barrier()?;
-        self.resume(path)
-    }
-
-    fn fit_watched_over(
+    pub(super) fn fit_watched_over(
         &mut self,
         collective: &mut dyn Collective,
         part: Part<'_>,
         validation: Option<Part<'_>>,
         observer: Option<impl FnMut(&Trainer, Progress) -> ControlFlow<()> + Send>,
     ) -> Result<TrainReport> {
-        let Some(sharding) = self.options.sharding else {
-            let (name, value) = ("sharding", "None".to_owned());
-            return Err(Error::InvalidHyperParameter { name, value, allowed: "Some to train over ranks" });
+        self.rank = collective.rank();
+        let over = Over::new(self, collective.size(), part, validation);
+        let observed = observer.is_some();
+        let standing = over.and_then(|over| Standing::new(self, &over, observed).map(|standing| (over, standing)));
+        let (mut over, observed) = agree(collective, standing)?;
+        over.observed = observed;
+        self.course.rows = over.rows();
+
+        let (link, calls) = link(collective, over.exchange(), over.messages());
+        let pool = Arc::clone(&self.pool);
+        let train = || {
+            pool.install(move || {
+                let mut run = Run::new(over.linked(link));
+                let report = run.fit(self, observer)?;
+                Ok::<_, Error>((report, run.steps.waited_seconds()))
+            })
         };
-        let (rank, size) = (collective.rank(), collective.size());
-        sharding.rows(rank, size, part.total)?;
-        self.rank = rank;
-        self.fit_watched(part.examples, validation.map(|part| part.examples), observer)
+        let (trained, called) = thread::scope(|scope| {
+            let started = thread::Builder::new().name("training".to_owned()).spawn_scoped(scope, train);
+            let training = started.map_err(|source| Error::ThreadPool { threads: 1, source })?;
+            let called = calls.serve(collective);
+            Ok::<_, Error>((training.join().unwrap_or_else(|panic| resume_unwind(panic)), called))
+        })?;
+        // Where a call failed, all that the training knows is that there are no more.
+        let called = called?;
+        let (mut report, waited_seconds) = trained?;
+        report.communication = called;
+        report.communication.waited_seconds = waited_seconds;
+        Ok(report)
+    }
+
+    /// [`resume`](Self::resume) on all ranks: rank 0 reads the file, whichever number of ranks wrote it, and the others need not
+    /// see it.
+    ///
+    /// # Errors
+    /// Those of [`resume`](Self::resume) where they occur and [`Error::OtherRank`] on the other ranks, or [`Error::Collective`].
+    /// The trainers are then as before.
+    pub fn resume_over(&mut self, collective: &mut dyn Collective, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        self.rank = collective.rank();
+        let read = match self.rank {
+            0 => fs::read(path).map_err(|cause| FileError::whole(path, cause).into()),
+            _ => Ok(Vec::new()),
+        };
+        let mut bytes = agree_on_errors(collective, read)?;
+        let mut len = (bytes.len() as u64).to_le_bytes();
+        collective.broadcast(0, &mut len)?;
+        bytes.resize(u64::from_le_bytes(len) as usize, 0);
+        collective.broadcast(0, &mut bytes)?;
+        let loaded = checkpoint::parse_training(path, &bytes, &self.model, &self.options);
+        (self.model, self.optimizer, self.course) = agree_on_errors(collective, loaded)?;
+        Ok(())
     }
 }

@@ -5,24 +5,48 @@ use std::time::Instant;
 
 use super::monitor::Monitor;
 use super::report::{BatchReport, Communication, EpochReport, Progress, StopReason, TrainReport};
-use super::validation::Validation;
 use super::{Place, Trainer};
-use crate::batches::Batches;
 use crate::check;
 use crate::error::{Error, Result};
+use crate::inference::{Evaluation, Judged};
 use crate::model::Model;
-use crate::plan::Plan;
+use crate::optim::PlateauState;
 
-/// The memory of a call of `fit`, and what it counts.
-pub(super) struct Run<'a> {
-    pub(super) plan: &'a mut Plan,
-    pub(super) batches: Batches<'a>,
-    pub(super) validation: Validation<'a>,
-    pub(super) rows_trained: usize,
-    pub(super) seconds: f64,
+/// What an epoch is made of, for a trainer alone and for one with others.
+pub(super) trait Steps {
+    /// How many batches and rows an epoch has.
+    fn epoch(&self) -> (usize, usize);
+
+    /// Draws the order of an epoch.
+    fn start_epoch(&mut self, seed: u64, epoch: u64);
+
+    /// Makes the updates of the next batches in one go, where it can and nobody watches; returns how many.
+    fn go_ahead(&mut self, _trainer: &mut Trainer, _plateau: PlateauState) -> usize {
+        0
+    }
+
+    /// The update of the next batch; how it was judged before, and its mean loss.
+    fn update(&mut self, trainer: &mut Trainer, plateau: PlateauState, place: Place) -> Result<(Judged, f64)>;
+
+    /// How the model does on the rows for validation, where there are some.
+    fn validate(&mut self, model: &Model) -> Result<Option<Evaluation>>;
+
+    /// Whether all shall stop, from whether the observer here wants it.
+    fn agree(&mut self, stop: bool) -> Result<bool>;
 }
 
-impl Run<'_> {
+/// A call of `fit`, and what it counts.
+pub(super) struct Run<S> {
+    pub(super) steps: S,
+    rows_trained: usize,
+    seconds: f64,
+}
+
+impl<S: Steps> Run<S> {
+    pub(super) fn new(steps: S) -> Self {
+        Run { steps, rows_trained: 0, seconds: 0.0 }
+    }
+
     pub(super) fn fit(
         &mut self,
         trainer: &mut Trainer,
@@ -37,7 +61,7 @@ impl Run<'_> {
                 break StopReason::MaxEpochs;
             }
             let Some(report) = self.epoch(trainer, &mut monitor, &mut observer)? else { break StopReason::Stopped };
-            if observer.as_mut().is_some_and(|observer| observer(trainer, Progress::Epoch(report)).is_break()) {
+            if self.show(trainer, &mut observer, Progress::Epoch(report))? {
                 break StopReason::Stopped;
             }
         };
@@ -45,12 +69,19 @@ impl Run<'_> {
             trainer.model = best.clone();
         }
         let samples_per_second = if self.rows_trained == 0 { 0.0 } else { self.rows_trained as f64 / self.seconds };
-        Ok(TrainReport {
-            epochs: trainer.course.history.clone(),
-            stop,
-            samples_per_second,
-            communication: Communication::default(),
-        })
+        let (epochs, communication) = (trainer.course.history.clone(), Communication::default());
+        Ok(TrainReport { epochs, stop, samples_per_second, communication })
+    }
+
+    /// Whether the training shall stop.
+    fn show(
+        &mut self,
+        trainer: &Trainer,
+        observer: &mut Option<impl FnMut(&Trainer, Progress) -> ControlFlow<()>>,
+        progress: Progress,
+    ) -> Result<bool> {
+        let stop = observer.as_mut().is_some_and(|observer| observer(trainer, progress).is_break());
+        self.steps.agree(stop)
     }
 
     /// The rest of an epoch, or `None` where the observer ended it.
@@ -60,24 +91,22 @@ impl Run<'_> {
         monitor: &mut Monitor,
         observer: &mut Option<impl FnMut(&Trainer, Progress) -> ControlFlow<()>>,
     ) -> Result<Option<EpochReport>> {
-        let (epoch, batches, rows) = (trainer.course.position.epoch + 1, self.batches.len(), self.batches.rows());
+        let (epoch, (batches, rows)) = (trainer.course.position.epoch + 1, self.steps.epoch());
         let (start, mut rows_trained) = (Instant::now(), 0);
-        self.batches.start_epoch(trainer.options.seed, epoch as u64);
+        self.steps.start_epoch(trainer.options.seed, epoch as u64);
         if observer.is_none() {
-            rows_trained += trainer.descend_one_by_one(&self.batches, monitor.plateau);
+            rows_trained += self.steps.go_ahead(trainer, monitor.plateau);
         }
         while trainer.course.position.batch < batches {
-            let batch = self.batches.get(trainer.course.position.batch);
-            let batch_rows = batch.x.len() / trainer.model.inputs();
             let place = Place { epoch, batch: trainer.course.position.batch + 1 };
-            let loss = trainer.update(self.plan, monitor.plateau, batch, place)?;
-            trainer.course.loss_sum += loss.mean * loss.weight;
-            trainer.course.weight_sum += loss.weight;
-            trainer.course.correct += self.plan.count_correct(&trainer.model, batch_rows, batch.targets.targets);
+            let (judged, mean) = self.steps.update(trainer, monitor.plateau, place)?;
+            trainer.course.loss_sum += judged.loss;
+            trainer.course.weight_sum += judged.weight;
+            trainer.course.correct += judged.correct;
             trainer.course.position.batch = place.batch;
-            rows_trained += batch_rows;
-            let report = BatchReport { epoch, batch: place.batch, batches, loss: loss.mean };
-            if observer.as_mut().is_some_and(|observer| observer(trainer, Progress::Batch(report)).is_break()) {
+            rows_trained += judged.rows;
+            let report = BatchReport { epoch, batch: place.batch, batches, loss: mean };
+            if self.show(trainer, observer, Progress::Batch(report))? {
                 return Ok(None);
             }
         }
@@ -88,12 +117,11 @@ impl Run<'_> {
 
         let model = &trainer.model;
         let judged = rows as f64 * model.objective.judged_per_row() as f64;
-        let validation = self.validation.examples().map(|held_out| model.evaluate(held_out.x, held_out.targets));
         let report = EpochReport {
             epoch,
             loss: trainer.course.loss_sum / trainer.course.weight_sum,
             accuracy: model.loss().is_classification().then(|| trainer.course.correct as f64 / judged),
-            validation: validation.transpose()?,
+            validation: self.steps.validate(model)?,
             samples_per_second: rows_trained as f64 / seconds,
         };
         if monitor.record(report.judged_loss()) && trainer.options.keep_best {

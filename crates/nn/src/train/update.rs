@@ -33,7 +33,8 @@ impl Trainer {
                 clip.apply(kernels, plan.gradients_mut());
             }
             let (params, gradients) = (self.model.arena.as_mut_slice(), plan.gradients());
-            if !self.optimizer.update(kernels, &optimizer, step + 1, params, gradients) {
+            let all = 0..params.len();
+            if !self.optimizer.update(kernels, &optimizer, step + 1, all, (params, gradients)) {
                 return Err(self.non_finite_update(gradients, place));
             }
         }
@@ -62,7 +63,7 @@ impl Trainer {
     }
 
     /// The first number that is not finite, causes before what they lead to.
-    fn non_finite_update(&self, gradients: &[f32], Place { epoch, batch }: Place) -> Error {
+    pub(super) fn non_finite_update(&self, gradients: &[f32], Place { epoch, batch }: Place) -> Error {
         let states = self.optimizer.arenas.iter().map(|arena| ("the state of the optimiser for", arena.as_slice()));
         let arenas = std::iter::once(("the gradient of", gradients))
             .chain(states)

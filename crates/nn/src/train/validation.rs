@@ -26,15 +26,16 @@ impl<'a> Validation<'a> {
         Ok(Validation::Given(examples))
     }
 
-    /// Draws `fraction` of the `rows` rows, rounded; returns the numbers of the others too. `examples` were checked.
+    /// Draws `fraction` of the `rows` rows, rounded, for all rows, `shard` 0, or a shard counted from 1; returns the numbers of the
+    /// others too. `examples` were checked, but for whether the weights of those drawn are all 0.
     pub(super) fn drawn(
         model: &Model,
         examples: Examples<'_>,
         rows: usize,
         fraction: f64,
-        seed: u64,
+        (seed, shard): (u64, usize),
     ) -> Result<(Self, Vec<usize>)> {
-        let held_out = (rows as f64 * fraction).round() as usize;
+        let held_out = held_out(rows, fraction);
         if held_out == 0 || held_out >= rows {
             return Err(Error::InvalidHyperParameter {
                 name: "validation_fraction",
@@ -43,7 +44,7 @@ impl<'a> Validation<'a> {
             });
         }
         let mut order: Vec<usize> = (0..rows).collect();
-        Stream::new(seed, Purpose::Validation, 0).shuffle(&mut order);
+        Stream::with_index(seed, Purpose::Validation, 0, shard as u64).shuffle(&mut order);
         let mut training = order.split_off(held_out);
         training.sort_unstable();
         let WeightedTargets { targets, weights } = examples.targets;
@@ -53,9 +54,6 @@ impl<'a> Validation<'a> {
         };
         let weights = weights.map(|weights| gather(weights, 1, &order));
         let drawn = Validation::Drawn { x: gather(examples.x, model.inputs(), &order), targets, weights };
-        if let Some(held_out) = drawn.examples() {
-            CheckedTargets::new(&model.objective, held_out.targets, order.len())?;
-        }
         Ok((drawn, training))
     }
 
@@ -72,6 +70,11 @@ impl<'a> Validation<'a> {
             }
         }
     }
+}
+
+/// How many of `rows` rows are drawn.
+pub(super) fn held_out(rows: usize, fraction: f64) -> usize {
+    (rows as f64 * fraction).round() as usize
 }
 
 fn gather<T: Copy>(values: &[T], cols: usize, rows: &[usize]) -> Vec<T> {
