@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use kernels::ThreadPool;
+use nn::collective::{Collective, Part, Sharding, Threads};
 use nn::random::{Purpose, Stream};
 use nn::{
     Activation, Adagrad, Adam, BatchNorm, BatchSize, LayerNorm, Loss, Model, ModelBuilder, Optimizer, Predictor,
@@ -46,6 +47,63 @@ const MODELS: [(&str, Append); 4] = [
     ("layer norm", |b| b.layer_norm(LayerNorm::default()).linear(32, Activation::Silu)),
 ];
 
+/// What was allocated from the second epoch on: the first fills what threads keep for themselves.
+#[derive(Default)]
+struct Counted {
+    start: usize,
+    end: usize,
+    steps: usize,
+}
+
+impl Counted {
+    fn watch(&mut self, progress: Progress) -> ControlFlow<()> {
+        match progress {
+            Progress::Batch(report) if report.epoch > 1 && report.batch == 1 && self.steps == 0 => {
+                (self.start, self.steps) = (allocations(), 1);
+            }
+            Progress::Batch(report) if report.epoch == EPOCHS && report.batch == report.batches => {
+                self.end = allocations();
+            }
+            Progress::Batch(_) => self.steps += usize::from(self.steps > 0),
+            Progress::Epoch(_) => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Each epoch ends with a report that joins the history.
+    fn check(&self, allowed: usize, case: &str) {
+        let Counted { start, end, steps } = self;
+        assert!(*steps > 2 * allowed, "{case}: {steps} steps");
+        assert!(end - start <= allowed, "{case}: {} allocations in {steps} steps", end - start);
+    }
+}
+
+/// The ranks are threads that start and end before and after all that is counted.
+fn steps_over_ranks_allocate_nothing(ranks: usize, name: &str, append: Append, x: &[f32], labels: &[u32]) {
+    let sharding = Sharding { shards: 2, ..Sharding::default() };
+    Threads::run(ranks, |collective| {
+        let builder = append(Model::builder(INPUTS)).linear(CLASSES, Activation::Identity);
+        let model = builder.loss(Loss::SoftmaxCrossEntropy).build().unwrap();
+        let options = TrainOptions {
+            optimizer: Adam::default().into(),
+            batch_size: BatchSize::Rows(7),
+            max_epochs: EPOCHS,
+            tol: None,
+            sharding: Some(sharding),
+            threads: 1,
+            ..TrainOptions::default()
+        };
+        let mut trainer = Trainer::new(model, options).unwrap();
+        let rows = sharding.rows(collective.rank(), ranks, ROWS).unwrap();
+        let part = Part::new((&x[rows.start * INPUTS..rows.end * INPUTS], &labels[rows]), ROWS);
+        let mut counted = Counted::default();
+        trainer.fit_observed_over(collective, part, None, |_, progress| counted.watch(progress)).unwrap();
+        if collective.rank() == 0 {
+            counted.check(ranks * EPOCHS, &format!("{name} over {ranks} ranks"));
+        }
+    });
+}
+
 #[test]
 fn steps_and_predictions_allocate_nothing() {
     let x = uniform(1, ROWS * INPUTS);
@@ -82,28 +140,17 @@ fn steps_and_predictions_allocate_nothing() {
                     };
                     let mut trainer = Trainer::with_pool(model, options, Arc::clone(pool)).unwrap();
                     let targets = Targets::Labels(&labels).weighted(&weights);
-                    // The first epoch fills what threads keep for themselves.
-                    let (mut start, mut end, mut steps) = (0, 0, 0);
-                    let report = trainer.fit_observed((&x, targets), None, |_, progress| {
-                        match progress {
-                            Progress::Batch(report) if report.epoch > 1 && report.batch == 1 && steps == 0 => {
-                                (start, steps) = (allocations(), 1);
-                            }
-                            Progress::Batch(report) if report.epoch == EPOCHS && report.batch == report.batches => {
-                                end = allocations();
-                            }
-                            Progress::Batch(_) => steps += usize::from(steps > 0),
-                            Progress::Epoch(_) => {}
-                        }
-                        ControlFlow::Continue(())
-                    });
-                    report.unwrap();
-                    // Each epoch ends with a report that joins the history; a second thread may get its first work late.
-                    let allowed = EPOCHS + 3 * (threads - 1);
-                    assert!(steps > 2 * allowed, "{case}: {steps} steps");
-                    assert!(end - start <= allowed, "{case}: {} allocations in {steps} steps", end - start);
+                    let mut counted = Counted::default();
+                    trainer.fit_observed((&x, targets), None, |_, progress| counted.watch(progress)).unwrap();
+                    // A second thread may get its first work late.
+                    counted.check(EPOCHS + 3 * (threads - 1), &case);
                 }
             }
+        }
+    }
+    for ranks in [1, 2] {
+        for (name, append) in MODELS {
+            steps_over_ranks_allocate_nothing(ranks, name, append, &x, &labels);
         }
     }
     for (name, append) in MODELS {

@@ -4,7 +4,7 @@ use nn::data::{CsvOptions, Dataset, Scaler};
 use nn::estimators::MlpClassifier;
 use nn::html::{HtmlReport, Sample};
 use nn::metrics::ConfusionMatrix;
-use nn::{Error, StopReason, TrainOptions, TrainReport};
+use nn::{Communication, Error, StopReason, TrainOptions, TrainReport};
 
 const DIGITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/digits.csv.gz");
 
@@ -47,7 +47,12 @@ fn a_fit_becomes_one_file_with_all_that_was_asked_for() {
 
 #[test]
 fn a_training_without_epochs_has_no_curves() {
-    let report = TrainReport { epochs: Vec::new(), stop: StopReason::Stopped, samples_per_second: 0.0 };
+    let report = TrainReport {
+        epochs: Vec::new(),
+        stop: StopReason::Stopped,
+        samples_per_second: 0.0,
+        communication: Communication::default(),
+    };
     let html = HtmlReport::new("", &report).to_html().unwrap();
     assert_eq!(count(&html, "<svg"), 0);
     let bad = Sample { pixels: vec![0.0; 5], width: 2, ..Sample::default() };

@@ -15,6 +15,8 @@ use super::{Collective, CollectiveError};
 pub struct Threads<'a> {
     rank: usize,
     shared: &'a Shared,
+    /// Which of the two places of a slot is that of the last call.
+    turn: usize,
     /// A block of each rank's values.
     terms: Vec<f32>,
 }
@@ -64,10 +66,12 @@ struct Shared {
     slots: Vec<Slot>,
 }
 
-/// What a rank shows to the others. It is written before a meeting and read after it, up to the next.
+/// What a rank shows to the others.
 #[derive(Default)]
 struct Slot {
-    given: RwLock<Given>,
+    /// What it gives to every other call, written before a meeting and read after it: whoever writes for the next call but one has
+    /// been to the meeting of the next, to which the others came when they had read.
+    given: [RwLock<Given>; 2],
     /// The sums of the elements that this rank sums up for all.
     sums: RwLock<Vec<f32>>,
 }
@@ -108,6 +112,9 @@ impl Call {
     }
 }
 
+/// The most ranks of which each sums up all elements: meeting again to share the sums would take longer.
+const ALL_SUM: usize = 4;
+
 /// Values summed at a time: those of a few ranks lie in the first level of the cache.
 const BLOCK: usize = 1024;
 
@@ -123,7 +130,8 @@ impl Threads<'_> {
         let (shared, each) = (&Shared { meeting: Meeting::new(size), slots }, &each);
         let ended: Vec<thread::Result<R>> = thread::scope(|scope| {
             let start = |rank| {
-                scope.spawn(move || each(&mut Threads { rank, shared, terms: vec![0.0; BLOCK * shared.slots.len()] }))
+                let terms = vec![0.0; BLOCK * shared.slots.len()];
+                scope.spawn(move || each(&mut Threads { rank, shared, turn: 0, terms }))
             };
             let ranks: Vec<_> = (0..size).map(start).collect();
             ranks.into_iter().map(thread::ScopedJoinHandle::join).collect()
@@ -132,7 +140,8 @@ impl Threads<'_> {
     }
 
     /// Shows `given` to the others and waits for theirs, which must be of the same call.
-    fn show(&self, call: Call, give: impl FnOnce(&mut Given)) -> Result<(), CollectiveError> {
+    fn show(&mut self, call: Call, give: impl FnOnce(&mut Given)) -> Result<(), CollectiveError> {
+        self.turn = 1 - self.turn;
         {
             let mut own = self.write_given();
             own.call = call;
@@ -152,29 +161,42 @@ impl Threads<'_> {
     }
 
     fn write_given(&self) -> RwLockWriteGuard<'_, Given> {
-        self.shared.slots[self.rank].given.write().unwrap_or_else(PoisonError::into_inner)
+        self.shared.slots[self.rank].given[self.turn].write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read_given(&self, rank: usize) -> RwLockReadGuard<'_, Given> {
-        self.shared.slots[rank].given.read().unwrap_or_else(PoisonError::into_inner)
+        self.shared.slots[rank].given[self.turn].read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sums up the elements that are this rank's to sum.
-    fn sum_own(&mut self, len: usize) {
-        let mut sums = self.shared.slots[self.rank].sums.write().unwrap_or_else(PoisonError::into_inner);
-        let own = share(len, self.size(), self.rank);
-        sums.resize(own.len(), 0.0);
-        let mut from = own.start;
+    /// Sums up the elements from `from` on.
+    fn sum_up(&mut self, mut from: usize, sums: &mut [f32]) {
         for block in sums.chunks_mut(BLOCK) {
             let terms = &mut self.terms[..block.len() * self.shared.slots.len()];
             for (slot, term) in self.shared.slots.iter().zip(terms.chunks_exact_mut(block.len())) {
-                let given = slot.given.read().unwrap_or_else(PoisonError::into_inner);
+                let given = slot.given[self.turn].read().unwrap_or_else(PoisonError::into_inner);
                 term.copy_from_slice(&given.values[from..from + term.len()]);
             }
             tree_sum(block.len(), terms);
             block.copy_from_slice(&terms[..block.len()]);
             from += block.len();
         }
+    }
+
+    /// Sums up a share of the elements for all.
+    fn sum_share(&mut self, call: Call, values: &mut [f32]) -> Result<(), CollectiveError> {
+        let (len, size, shared) = (values.len(), self.size(), self.shared);
+        {
+            let mut sums = shared.slots[self.rank].sums.write().unwrap_or_else(PoisonError::into_inner);
+            let own = share(len, size, self.rank);
+            sums.resize(own.len(), 0.0);
+            self.sum_up(own.start, &mut sums);
+        }
+        self.meet(call)?;
+        for (rank, slot) in shared.slots.iter().enumerate() {
+            let sums = slot.sums.read().unwrap_or_else(PoisonError::into_inner);
+            values[share(len, size, rank)].copy_from_slice(&sums);
+        }
+        Ok(())
     }
 }
 
@@ -204,7 +226,7 @@ impl Collective for Threads<'_> {
         if !is_root {
             bytes.copy_from_slice(&self.read_given(root).bytes);
         }
-        self.meet(call)
+        Ok(())
     }
 
     fn all_gather(&mut self, part: &[u8], all: &mut [u8]) -> Result<(), CollectiveError> {
@@ -219,7 +241,7 @@ impl Collective for Threads<'_> {
                 to.copy_from_slice(&self.read_given(rank).bytes);
             }
         }
-        self.meet(call)
+        Ok(())
     }
 
     fn sum(&mut self, values: &mut [f32]) -> Result<(), CollectiveError> {
@@ -228,19 +250,15 @@ impl Collective for Threads<'_> {
             own.values.clear();
             own.values.extend_from_slice(values);
         })?;
-        self.sum_own(values.len());
-        self.meet(call)?;
-        let (len, size) = (values.len(), self.size());
-        for (rank, slot) in self.shared.slots.iter().enumerate() {
-            let sums = slot.sums.read().unwrap_or_else(PoisonError::into_inner);
-            values[share(len, size, rank)].copy_from_slice(&sums);
+        if self.size() > ALL_SUM {
+            return self.sum_share(call, values);
         }
+        self.sum_up(0, values);
         Ok(())
     }
 
     fn barrier(&mut self) -> Result<(), CollectiveError> {
-        self.show(Call::Barrier, |_| {})?;
-        self.meet(Call::Barrier)
+        self.show(Call::Barrier, |_| {})
     }
 }
 

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::Model;
 
 /// Values that a bucket has at least: below that the time of a message, tens of microseconds, would be more than that of its bytes.
-const BUCKET: usize = 64 * 1024;
+const BUCKET: usize = 256 * 1024;
 
 /// Values of a weight whose gradient is summed over all shards at a time: so many that the sums stay in a cache of the second level.
 const BAND: usize = 16 * 1024;

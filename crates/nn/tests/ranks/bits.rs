@@ -67,7 +67,7 @@ fn batch_norm_and_momentum() {
             .activation(Activation::Silu)
             .dropout(0.1)
     });
-    let sgd = Sgd { learning_rate: 0.05, momentum: 0.9, nesterov: true, weight_decay: 1e-4, ..Sgd::default() };
+    let sgd = Sgd { learning_rate: 0.05, momentum: 0.9, nesterov: true, weight_decay: 1e-4 };
     let validation = Data::new(3, 70).weighted();
     check("batch norm", &model, options(128, 24, sgd), &data, Some(&validation));
 }

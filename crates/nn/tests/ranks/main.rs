@@ -1,6 +1,9 @@
 //! Trainings over several ranks, which are threads here.
 
 mod bits;
+mod errors;
+mod gradient;
+mod resume;
 
 use std::ops::ControlFlow;
 
@@ -59,11 +62,14 @@ fn trainer(model: &Model, options: TrainOptions, threads: usize) -> Trainer {
     Trainer::with_pool(model.clone(), options, ThreadPool::with_work_per_thread(threads, 1).unwrap()).unwrap()
 }
 
+/// Bits of loss and accuracy.
+type Judged = (u64, Option<u64>);
+
 /// Everything that training changed, and what it said of each epoch.
 #[derive(Debug, PartialEq)]
 struct Outcome {
     state: Vec<u64>,
-    epochs: Vec<(u64, Option<u64>, Option<(u64, Option<u64>)>)>,
+    epochs: Vec<(u64, Option<u64>, Option<Judged>)>,
 }
 
 impl Outcome {
