@@ -3,7 +3,7 @@
     train.py FRAMEWORK [THREADS]     measures a list of nets and prints a line of JSON for each
     train.py FRAMEWORK THREADS       with lines on stdin: as the package `benches` asks, see its training/apart.rs
 
-FRAMEWORK is torch, torch.compile, jax or scikit-learn. A run is an epoch from the first parameters; putting these in place
+FRAMEWORK is torch, torch.compile, jax or scikit-learn. A run is some epochs from the first parameters; putting these in place
 is not part of its time, nor is compilation. With one thread the process keeps to one core.
 """
 
@@ -27,22 +27,22 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = str(THREADS)
 os.environ["JAX_PLATFORMS"] = "cpu"
 
-# The list that the package `benches` has, for a run by hand: widths, batch, examples.
+# The list that the package `benches` has, for a run by hand: widths, batch, examples, epochs.
 NETS = [
-    ([784, 128, 10], 64, 2048),
-    ([784, 512, 512, 10], 256, 2048),
-    ([16, 64, 64, 4], 32, 4096),
-    ([784, 128, 10], 1, 1024),
-    ([6, 64, 8, 4], 1, 4096),
-    ([784, 1], 1, 4096),
+    ([784, 128, 10], 64, 2048, 4),
+    ([784, 512, 512, 10], 256, 2048, 1),
+    ([16, 64, 64, 4], 32, 4096, 4),
+    ([784, 128, 10], 1, 1024, 4),
+    ([6, 64, 8, 4], 1, 4096, 4),
+    ([784, 1], 1, 4096, 4),
 ]
 
 
 class Net:
     """x [examples][inputs], labels [examples], first: the weight [inputs][outputs] and the bias of each layer."""
 
-    def __init__(self, widths, batch, rate, x, labels, params):
-        self.batch, self.rate, self.labels = batch, rate, labels
+    def __init__(self, widths, epochs, batch, rate, x, labels, params):
+        self.epochs, self.batch, self.rate, self.labels = epochs, batch, rate, labels
         self.inputs, self.outputs = widths[0], widths[-1]
         self.x = x.reshape(-1, self.inputs)
         self.first = []
@@ -56,21 +56,21 @@ class Net:
 
 
 def read(directory):
-    pass_name, batch, rate, *widths = Path(directory, "net").read_text().split()
+    pass_name, epochs, batch, rate, *widths = Path(directory, "net").read_text().split()
     if pass_name != "train":
         raise ValueError("only training is measured")
     files = [np.fromfile(Path(directory, name), kind) for name, kind in (("x", "<f4"), ("labels", "<u4"), ("first", "<f4"))]
-    return Net([int(width) for width in widths], int(batch), float(rate), *files)
+    return Net([int(width) for width in widths], int(epochs), int(batch), float(rate), *files)
 
 
-def draw(widths, batch, examples):
+def draw(widths, batch, examples, epochs):
     random = np.random.default_rng(0)
     x = random.uniform(-1, 1, (examples, widths[0])).astype(np.float32)
     labels = (x[:, 0] > 0) if widths[-1] == 1 else x[:, : widths[-1]].argmax(1)
     layers = zip(widths, widths[1:])
     first = [random.uniform(-1, 1, i * o + o) / np.sqrt(i) for i, o in layers]
     first = np.concatenate(first).astype(np.float32)
-    return Net(widths, batch, 0.01, x.ravel(), labels.astype(np.uint32), first)
+    return Net(widths, epochs, batch, 0.01, x.ravel(), labels.astype(np.uint32), first)
 
 
 class Torch:
@@ -128,7 +128,7 @@ class Torch:
         self.reset()
         step, optimizer = self.step, self.optimizer
         start = time.perf_counter()
-        for x, labels in self.batches:
+        for x, labels in self.batches * self.net.epochs:
             step(x, labels)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -139,7 +139,7 @@ class Torch:
 
 
 class Jax:
-    """An epoch is one compiled program: `lax.scan` over the batches."""
+    """The epochs are one compiled program: `lax.scan` over the batches, in a scan over the epochs."""
 
     def __init__(self):
         import jax
@@ -164,7 +164,11 @@ class Jax:
             gradients = jax.grad(loss)(params, *batch)
             return jax.tree.map(lambda param, d: param - net.rate * d, params, gradients), None
 
-        self.epoch = jax.jit(lambda params, x, labels: jax.lax.scan(step, params, (x, labels))[0])
+        def train(params, x, labels):
+            epoch = lambda params, _: (jax.lax.scan(step, params, (x, labels))[0], None)
+            return jax.lax.scan(epoch, params, length=net.epochs)[0]
+
+        self.train = jax.jit(train)
         kind = np.float32 if net.outputs == 1 else np.int32
         self.x = jnp.asarray(net.x.reshape(-1, net.batch, net.inputs))
         self.labels = jnp.asarray(net.labels.astype(kind).reshape(-1, net.batch))
@@ -173,7 +177,7 @@ class Jax:
 
     def run(self):
         start = time.perf_counter()
-        self.params = self.jax.block_until_ready(self.epoch(self.first, self.x, self.labels))
+        self.params = self.jax.block_until_ready(self.train(self.first, self.x, self.labels))
         return time.perf_counter() - start
 
     def result(self):
@@ -228,7 +232,8 @@ class Sklearn:
     def run(self):
         self.reset()
         start = time.perf_counter()
-        self.model.partial_fit(self.net.x, self.net.labels)
+        for _ in range(self.net.epochs):
+            self.model.partial_fit(self.net.x, self.net.labels)
         return time.perf_counter() - start
 
     def result(self):
@@ -275,14 +280,14 @@ def serve(trainee):
 
 
 def measure(trainee, seconds=2.0):
-    for widths, batch, examples in NETS:
-        trainee.load(draw(widths, batch, examples))
+    for widths, batch, examples, epochs in NETS:
+        trainee.load(draw(widths, batch, examples, epochs))
         trainee.run()
         end, times = time.perf_counter() + seconds, []
         while time.perf_counter() < end or len(times) < 3:
             times.append(trainee.run())
         name = "-".join(str(width) for width in widths)
-        rate = round(examples / statistics.median(times))
+        rate = round(examples * epochs / statistics.median(times))
         line = {"engine": FRAMEWORK, "version": trainee.version, "net": name, "batch": batch, "threads": THREADS}
         print(json.dumps({**line, "samples_per_second": rate}), flush=True)
 

@@ -137,7 +137,7 @@ pub enum Task {
     Loss(Loss),
     /// What has little to compute for each byte.
     Memory(Memory),
-    /// An epoch of a net.
+    /// Some epochs of a net.
     Net(Net),
 }
 
@@ -326,8 +326,13 @@ impl Task {
             Task::Map(_) => Some(MAP_LEN),
             Task::Loss(loss) => Some(loss.rows * loss.cols),
             Task::Memory(memory) => Some(memory.len),
-            Task::Net(net) => Some(net.examples),
+            Task::Net(net) => Some(net.examples_of_run()),
         }
+    }
+
+    /// Whether more than one thread can share it: a product or a net.
+    pub fn can_use_threads(&self) -> bool {
+        matches!(self, Task::Gemm(_) | Task::Net(_))
     }
 }
 

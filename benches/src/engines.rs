@@ -145,14 +145,17 @@ pub fn gemm<T: Real>(shape: Gemm, setup: Setup) -> Vec<GemmEngine<T>> {
 }
 
 /// The names and roles of the engines for a task that more than one thread can share: a product or a net.
-pub fn with_threads(task: Task, setup: Setup) -> Option<Vec<(&'static str, Role)>> {
+///
+/// # Panics
+/// If it is one that [cannot](Task::can_use_threads).
+pub fn with_threads(task: Task, setup: Setup) -> Vec<(&'static str, Role)> {
     match task {
-        Task::Gemm(shape) => Some(match shape.precision {
+        Task::Gemm(shape) => match shape.precision {
             Precision::F32 => ids(&gemm::<f32>(shape, setup)),
             Precision::F64 => ids(&gemm::<f64>(shape, setup)),
-        }),
-        Task::Net(net) => Some(ids(&training::engines(&Training::new(net), setup))),
-        Task::Variant(_) | Task::Map(_) | Task::Loss(_) | Task::Memory(_) => None,
+        },
+        Task::Net(net) => ids(&training::engines(&Training::new(net), setup)),
+        Task::Variant(_) | Task::Map(_) | Task::Loss(_) | Task::Memory(_) => panic!("not for threads: {task:?}"),
     }
 }
 

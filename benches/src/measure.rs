@@ -19,12 +19,12 @@ pub struct Plan {
 
 impl Plan {
     /// Figures to rely on.
-    pub const FULL: Plan = Plan { rounds: 51, sample: Duration::from_micros(500), budget: Duration::from_millis(1500) };
+    pub const FULL: Plan = Plan { rounds: 151, sample: Duration::from_millis(1), budget: Duration::from_secs(3) };
     /// Figures at a glance.
-    pub const QUICK: Plan = Plan { rounds: 15, sample: Duration::from_micros(200), budget: Duration::from_millis(150) };
+    pub const QUICK: Plan = Plan { rounds: 51, sample: Duration::from_micros(500), budget: Duration::from_millis(600) };
 
     /// What the turns of the plain loops may take, which nobody waits for.
-    const NAIVE_BUDGET: Duration = Duration::from_millis(50);
+    const NAIVE_BUDGET: Duration = Duration::from_millis(200);
 }
 
 /// What an engine did on a case.

@@ -81,10 +81,11 @@ impl Training {
         0.01
     }
 
-    /// Each batch: the examples and their classes.
+    /// Each batch of each epoch: the examples and their classes.
     pub fn batches(&self) -> impl Iterator<Item = (&[f32], &[u32])> {
         let Net { inputs, batch, .. } = self.net;
-        self.x.chunks_exact(batch * inputs).zip(self.labels.chunks_exact(batch))
+        let epoch = move |_| self.x.chunks_exact(batch * inputs).zip(self.labels.chunks_exact(batch));
+        (0..self.net.epochs()).flat_map(epoch)
     }
 
     /// What a run leaves: the parameters after the last step, or the logits of each example.
@@ -106,7 +107,7 @@ pub fn places(net: Net) -> impl Iterator<Item = Place> {
     })
 }
 
-/// Goes through all batches once, from the first parameters.
+/// Goes through all batches, from the first parameters.
 pub type TrainEngine = Engine<RunTraining>;
 
 /// Who does it.
@@ -138,7 +139,7 @@ impl RunTraining {
 }
 
 /// Floating-point operations of a run above which plain loops take too long.
-const NAIVE_LIMIT: usize = 1 << 31;
+const NAIVE_LIMIT: usize = 1 << 32;
 
 /// The engines for a net, plain loops first.
 pub fn engines(training: &Training, setup: Setup) -> Vec<TrainEngine> {

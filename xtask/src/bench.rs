@@ -7,6 +7,7 @@ mod load;
 mod machine;
 mod plot;
 mod processes;
+mod readme;
 mod report;
 mod summary;
 
@@ -40,11 +41,9 @@ pub(crate) fn run(flags: &Bench) -> Result<ExitCode, Box<dyn Error>> {
     if let Some([case, engine]) = flags.alone.as_deref() {
         return processes::run_alone(case, engine, flags);
     }
-    let cases = selected(flags)?;
-    let setup = Setup { set: kernel_set(flags)?, threads: flags.threads.get(), only: None };
-    let pool = engines::pool(setup.threads)?;
+    let (runs, set) = (runs(flags)?, kernel_set(flags)?);
     // All inside the pool, once: to enter it costs microseconds, and other libraries find their threads that way.
-    let report = pool.install(|| measure_all(cases, setup, flags))?;
+    let report = engines::pool(1)?.install(|| measure_all(runs, set, flags))?;
 
     print!("{report}");
     let (json, markdown) = (format!("{:#}\n", json::value(&report)), report.markdown());
@@ -57,6 +56,11 @@ pub(crate) fn run(flags: &Bench) -> Result<ExitCode, Box<dyn Error>> {
     let asked_for = [(&flags.json, &json), (&flags.markdown, &markdown)];
     for (path, text) in asked_for.into_iter().filter_map(|(path, text)| Some((path.as_ref()?, text))) {
         write(path, text)?;
+    }
+    if flags.readme {
+        let path = readme::path();
+        let before = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        write(&path, &readme::with_figures(&before, &report)?)?;
     }
     let ours_wrong = report.wrong().any(|(_, outcome)| matches!(outcome.role, Role::Ours | Role::OursSerial));
     Ok(if ours_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
@@ -82,6 +86,23 @@ fn selected(flags: &Bench) -> Result<Vec<Case>, String> {
     }
 }
 
+/// What to measure on how many threads, each number once, in ascending order.
+fn runs(flags: &Bench) -> Result<Vec<(Case, usize)>, String> {
+    let cases = selected(flags)?;
+    let mut counts: Vec<usize> = flags.threads.iter().map(|threads| threads.get()).collect();
+    counts.sort_unstable();
+    counts.dedup();
+    let on = |threads: usize| {
+        let able = cases.iter().filter(move |case| threads == 1 || case.task.can_use_threads());
+        able.map(move |case| (case.clone(), threads))
+    };
+    let runs: Vec<_> = counts.iter().flat_map(|threads| on(*threads)).collect();
+    if runs.is_empty() {
+        return Err(format!("{} cases to measure, but none that can use more than one thread", cases.len()));
+    }
+    Ok(runs)
+}
+
 fn kernel_set(flags: &Bench) -> Result<&'static KernelSet, String> {
     let Some(isa) = flags.isa else { return Ok(KernelSet::best()) };
     KernelSet::for_isa(isa).ok_or_else(|| format!("{isa}: {}", isa.missing().unwrap_or_default()))
@@ -91,36 +112,36 @@ fn plan(flags: &Bench) -> Plan {
     if flags.quick { Plan::QUICK } else { Plan::FULL }
 }
 
-fn measure_all(cases: Vec<Case>, setup: Setup, flags: &Bench) -> Result<Report, String> {
+fn measure_all(runs: Vec<(Case, usize)>, set: &'static KernelSet, flags: &Bench) -> Result<Report, String> {
     // First, as it loads libraries, whose threads then wait awake for a while.
-    let mut peers = if cases.iter().any(|case| case.group.is_gemm()) { benches::versions() } else { Vec::new() };
-    if cases.iter().any(|case| case.group.is_net()) {
-        peers.extend(training::versions(setup));
+    let any = |is: fn(Group) -> bool| runs.iter().any(|(case, _)| is(case.group));
+    let mut peers = if any(Group::is_gemm) { benches::versions() } else { Vec::new() };
+    if any(Group::is_net) {
+        peers.extend(training::versions(Setup::new(set)));
     }
     // Not drawn where stderr is not a terminal.
-    let progress = ProgressBar::new(cases.len() as u64);
+    let progress = ProgressBar::new(runs.len() as u64);
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len}  {eta} left  {msg}");
     progress.set_style(style.expect("the template is well-formed"));
 
-    let (before, others_before) = load::others_during(|| Peak::measure(setup.set));
-    let rows = cases
+    let (before, others_before) = load::others_during(|| Peak::measure(set));
+    let rows = runs
         .into_iter()
-        .map(|case| {
+        .map(|(case, threads)| {
             progress.set_message(case.name.clone());
-            let apart = (setup.threads > 1).then(|| engines::with_threads(case.task, setup)).flatten();
-            let outcomes = match apart {
-                Some(engines) => processes::measure_apart(&case, engines, flags)?,
-                None => measure(&mut *case.trial(setup), plan(flags)),
+            let setup = Setup { threads, ..Setup::new(set) };
+            let outcomes = match threads {
+                1 => measure(&mut *case.trial(setup), plan(flags)),
+                _ => processes::measure_apart(&case, setup, flags)?,
             };
             progress.inc(1);
-            Ok(Row { case, outcomes })
+            Ok(Row { case, threads, outcomes })
         })
         .collect::<Result<_, String>>()?;
-    let (after, others_after) = load::others_during(|| Peak::measure(setup.set));
+    let (after, others_after) = load::others_during(|| Peak::measure(set));
     let others = [others_before, others_after].into_iter().flatten().reduce(f64::max);
     progress.finish_and_clear();
-    let (machine, isa, threads) = (Machine::here(), setup.set.isa(), setup.threads);
-    Ok(Report { machine, isa, threads, peers, before, after, others, rows })
+    Ok(Report { machine: Machine::here(), isa: set.isa(), peers, before, after, others, rows })
 }
 
 /// Where every report goes, in place of the one before.
@@ -158,5 +179,16 @@ mod tests {
         assert!(names("xtask bench --quick") < cases::all().len());
         assert_eq!(names("xtask bench gemm --filter 256x1024x1024"), 4);
         assert!(selected(&flags("xtask bench math --filter 64x784x128")).unwrap_err().contains("64x784x128"));
+    }
+
+    #[test]
+    fn more_threads_are_for_what_can_use_them() {
+        let on =
+            |line: &str, of: usize| runs(&flags(line)).unwrap().iter().filter(|(_, threads)| *threads == of).count();
+        let all = "xtask bench --threads 4,1,4";
+        assert_eq!(on(all, 1), cases::all().len());
+        assert_eq!(on(all, 4), cases::all().iter().filter(|case| case.task.can_use_threads()).count());
+        assert_eq!((on(all, 2), on("xtask bench gemm --threads 2", 1)), (0, 0));
+        assert!(runs(&flags("xtask bench math --threads 2")).unwrap_err().contains("more than one thread"));
     }
 }

@@ -121,9 +121,10 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "NAME")]
     pub(crate) isa: Option<Isa>,
 
-    /// Threads for every engine, each then in processes of its own; libraries that cannot take as many are left out
-    #[arg(long, value_name = "N", default_value = "1")]
-    pub(crate) threads: NonZeroUsize,
+    /// Numbers of threads, separated by commas: with more than one, products and nets alone are measured, each engine in
+    /// processes of its own, without the libraries that cannot take as many
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1")]
+    pub(crate) threads: Vec<NonZeroUsize>,
 
     /// Compare with more libraries than matrixmultiply (compiles them first)
     #[arg(long)]
@@ -136,6 +137,10 @@ pub(crate) struct Bench {
     /// Also write the tables to this file, as Markdown
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
+
+    /// Also write some of the figures into README.md, where it has a section for the instruction set
+    #[arg(long)]
+    pub(crate) readme: bool,
 
     /// Measure one engine on one case and print what was found: what a process of `--threads` does
     #[arg(long, hide = true, num_args = 2, value_names = ["CASE", "ENGINE"])]
@@ -177,6 +182,16 @@ mod tests {
         let Flags { command: Command::Bench(bench) } = parse("avx2").unwrap() else { panic!("a bench") };
         assert_eq!((bench.isa, bench.kind), (Some(Isa::Avx2), Kind::Gemm));
         assert!(parse("sse9").unwrap_err().to_string().contains("expected one of portable"));
+    }
+
+    #[test]
+    fn numbers_of_threads_are_a_list() {
+        let parse = |line: &str| Flags::try_parse_from(line.split(' '));
+        let Flags { command: Command::Bench(bench) } = parse("xtask bench --threads 1,2,16").unwrap() else {
+            panic!("a bench")
+        };
+        assert_eq!(bench.threads.iter().map(|threads| threads.get()).collect::<Vec<_>>(), [1, 2, 16]);
+        assert!(parse("xtask bench --threads 1,0").is_err() && parse("xtask bench --threads 1,,2").is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! burn with its backend flex.
 
-use crate::{Exchange, Result, Trainee, timed};
+use crate::{Exchange, Net, Result, Trainee, timed};
 use burn::module::{Module, Param};
 use burn::nn::loss::{BinaryCrossEntropyLoss, BinaryCrossEntropyLossConfig, CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::nn::{Linear, LinearConfig};
@@ -48,6 +48,7 @@ impl Loss {
 
 struct Burn {
     predict: bool,
+    epochs: usize,
     rate: f64,
     first: Mlp,
     loss: Loss,
@@ -70,7 +71,8 @@ pub(crate) fn load(exchange: Exchange) -> Result<Box<dyn Trainee>> {
     });
     let batches = batches.collect();
     let first = Mlp::new(&exchange, &device);
-    Ok(Box::new(Burn { predict: net.predict, rate: net.rate, first, loss, batches, trained: None, logits: Vec::new() }))
+    let Net { predict, epochs, rate, .. } = exchange.net;
+    Ok(Box::new(Burn { predict, epochs, rate, first, loss, batches, trained: None, logits: Vec::new() }))
 }
 
 impl Trainee for Burn {
@@ -85,7 +87,7 @@ impl Trainee for Burn {
         }
         let mut optimizer = SgdConfig::new().init();
         let (model, elapsed) = timed(|| {
-            for (x, labels) in &self.batches {
+            for (x, labels) in (0..self.epochs).flat_map(|_| &self.batches) {
                 let loss = self.loss.forward(model.forward(x.clone()), labels.clone());
                 let gradients = GradientsParams::from_grads(loss.backward(), &model);
                 model = optimizer.step(self.rate, model, gradients);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 struct Candle {
     predict: bool,
+    epochs: usize,
     binary: bool,
     rate: f64,
     /// Weights as candle has them, `[outputs][inputs]`.
@@ -35,8 +36,8 @@ pub(crate) fn load(exchange: Exchange) -> Result<Box<dyn Trainee>> {
         };
         batches.push((x, targets));
     }
-    let Net { predict, rate, .. } = exchange.net;
-    Ok(Box::new(Candle { predict, binary, rate, first, batches, trained: Vec::new(), logits: Vec::new() }))
+    let Net { predict, epochs, rate, .. } = exchange.net;
+    Ok(Box::new(Candle { predict, epochs, binary, rate, first, batches, trained: Vec::new(), logits: Vec::new() }))
 }
 
 fn forward(layers: &[Linear], x: &Tensor) -> candle_core::Result<Tensor> {
@@ -67,7 +68,7 @@ impl Trainee for Candle {
         let all = vars.iter().flat_map(|(weight, bias)| [weight.clone(), bias.clone()]).collect();
         let mut optimizer = SGD::new(all, self.rate)?;
         let ((), elapsed) = timed(|| {
-            for (x, targets) in &self.batches {
+            for (x, targets) in (0..self.epochs).flat_map(|_| &self.batches) {
                 let logits = forward(&layers, x)?;
                 let loss = if self.binary {
                     loss::binary_cross_entropy_with_logit(&logits, targets)?

@@ -6,6 +6,7 @@ use std::path::Path;
 
 pub(crate) struct Net {
     pub(crate) predict: bool,
+    pub(crate) epochs: usize,
     pub(crate) batch: usize,
     pub(crate) rate: f64,
     /// From the inputs to the outputs.
@@ -55,12 +56,13 @@ impl Exchange {
 
 fn net(text: &str) -> Result<Net> {
     let words: Vec<&str> = text.split(' ').collect();
-    let [pass, batch, rate, widths @ ..] = &words[..] else { return Err("the net is cut off".into()) };
+    let [pass, epochs, batch, rate, widths @ ..] = &words[..] else { return Err("the net is cut off".into()) };
     let widths = widths.iter().map(|width| width.parse()).collect::<std::result::Result<Vec<usize>, _>>()?;
     if widths.len() < 2 {
         return Err("the net has no layer".into());
     }
-    Ok(Net { predict: *pass == "predict", batch: batch.parse()?, rate: rate.parse()?, widths })
+    let predict = *pass == "predict";
+    Ok(Net { predict, epochs: epochs.parse()?, batch: batch.parse()?, rate: rate.parse()?, widths })
 }
 
 pub(crate) fn write(directory: &str, result: &[f32]) -> Result<()> {

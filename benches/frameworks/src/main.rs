@@ -14,7 +14,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// A framework with a net.
 trait Trainee {
-    /// Goes through all batches once, from the first parameters; they are in place before the clock starts.
+    /// Goes through all batches, for as many epochs as the net says, from the first parameters; they are in place before the clock starts.
     fn run(&mut self) -> Result<Duration>;
 
     /// What the last run left: the parameters, the weights as `[inputs][outputs]`, or the logits.

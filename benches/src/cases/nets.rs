@@ -1,4 +1,4 @@
-//! Whole nets: an epoch of training, or predictions.
+//! Whole nets: a few epochs of training, or predictions.
 
 use super::{Case, Group, Task};
 use std::iter;
@@ -15,7 +15,7 @@ pub struct Net {
     pub outputs: usize,
     /// Examples of a step.
     pub batch: usize,
-    /// Examples of a run, whole batches.
+    /// Examples of an epoch, whole batches.
     pub examples: usize,
     /// What is done with them.
     pub pass: Pass,
@@ -24,7 +24,7 @@ pub struct Net {
 /// What is done with the examples of a [`Net`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
-    /// A step for each batch.
+    /// A step for each batch, for some epochs.
     Train,
     /// The logits of each batch.
     Predict,
@@ -43,9 +43,25 @@ impl Net {
         self.layers().map(|(inputs, outputs)| inputs * outputs + outputs).sum()
     }
 
+    /// How often a run goes through the examples: in training as often as lets what is done once, such as checks of the
+    /// data, count as little as it does in use, unless that takes long.
+    pub fn epochs(self) -> usize {
+        const LONG: usize = 1 << 30;
+        if self.pass == Pass::Train && self.flops_of_epoch() < LONG { 4 } else { 1 }
+    }
+
+    /// Examples that pass in a run.
+    pub fn examples_of_run(self) -> usize {
+        self.epochs() * self.examples
+    }
+
     /// Floating-point operations of a run, in products alone: each weight has a multiplication and an addition forward, as
     /// many for its gradient, and but for the first layer as many for the gradient of the inputs.
     pub fn flops(self) -> usize {
+        self.epochs() * self.flops_of_epoch()
+    }
+
+    fn flops_of_epoch(self) -> usize {
         let weights = |(inputs, outputs)| inputs * outputs;
         let all: usize = self.layers().map(weights).sum();
         let hidden: usize = self.layers().skip(1).map(weights).sum();
@@ -92,9 +108,9 @@ mod tests {
     #[test]
     fn operations_are_those_of_the_products() {
         // Forward and the gradient of each weight, and the gradient of the hidden layer.
-        assert_eq!(NET.flops(), 128 * (4 * (784 * 128 + 128 * 10) + 2 * 128 * 10));
+        assert_eq!(NET.flops(), 4 * 128 * (4 * (784 * 128 + 128 * 10) + 2 * 128 * 10));
         assert_eq!(Net { pass: Pass::Predict, ..NET }.flops(), 128 * 2 * (784 * 128 + 128 * 10));
-        assert_eq!(Net { hidden: &[], outputs: 1, ..NET }.flops(), 128 * 4 * 784);
+        assert_eq!(Net { hidden: &[], outputs: 1, ..NET }.flops(), 4 * 128 * 4 * 784);
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Apart {
 }
 
 /// A directory with the files `x`, `labels`, `first` and, from the process, `result`, numbers of 32 bits one after the
-/// other; and `net`: the pass, the batch, the rate and the widths from the inputs to the outputs.
+/// other; and `net`: the pass, the epochs, the batch, the rate and the widths from the inputs to the outputs.
 struct Exchange(TempDir);
 
 impl Exchange {
@@ -66,7 +66,7 @@ impl Exchange {
             Pass::Train => "train",
             Pass::Predict => "predict",
         };
-        let mut text = format!("{pass} {} {:e} {}", net.batch, training.rate(), net.inputs);
+        let mut text = format!("{pass} {} {} {:e} {}", net.epochs(), net.batch, training.rate(), net.inputs);
         for (_, outputs) in net.layers() {
             text.push_str(&format!(" {outputs}"));
         }

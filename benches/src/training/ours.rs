@@ -22,7 +22,8 @@ pub(super) fn engine(training: &Training, set: &'static KernelSet, threads: usiz
     let options = TrainOptions {
         batch_size: BatchSize::Rows(net.batch),
         optimizer: Sgd { learning_rate: training.rate().into(), ..Sgd::default() }.into(),
-        max_epochs: 1,
+        max_epochs: net.epochs(),
+        tol: None,
         shuffle: false,
         threads,
         ..TrainOptions::default()

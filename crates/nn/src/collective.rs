@@ -50,7 +50,6 @@ mod tree;
 
 pub use sharding::{Exchange, Part, Sharding};
 pub use threads::{Fault, Threads};
-pub(crate) use tree::add;
 pub use tree::tree_sum;
 
 /// What the ranks of one training say to each other. Every rank makes the same calls in the same order; a call returns when this

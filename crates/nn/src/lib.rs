@@ -22,13 +22,14 @@
 //!
 //! [`Model`] is what is computed and its parameters, [`Trainer`] changes them, and [`Model::evaluate`] judges them on other
 //! data. [`data::Dataset`] reads such data from files; [`Trainer::save`] and [`Trainer::resume`] keep a training in one,
-//! [`checkpoint`] the parameters alone. [`estimators`] wrap all of it in scikit-learn's calls, and [`metrics`] judge answers.
-//! Everywhere, matrices are
-//! slices of `f32`, row by row, with one row an example.
+//! [`checkpoint`] the parameters alone; [`collective`] is for training over several processes. [`estimators`] wrap all of it in
+//! scikit-learn's calls, and [`metrics`] judge answers. Everywhere, matrices are slices of `f32`, row by row, with one row an
+//! example.
 //!
 //! The [`guide`] has pages on numerics, on performance and on the names that PyTorch and scikit-learn have.
 //!
-//! The same seed gives the same weights bit for bit, on any number of threads and on every instruction set. Whatever a
+//! The same seed gives the same weights bit for bit, on any number of threads and on every instruction set, with the same shards on any
+//! number of processes. Whatever a
 //! user feeds in, data, files and options, the answer is a value or an [`Error`], never a panic. After a [`Trainer`] has
 //! planned its memory, its steps allocate none.
 #![forbid(unsafe_code)]

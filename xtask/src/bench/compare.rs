@@ -14,6 +14,7 @@ const TOLERATED: f64 = 0.05;
 #[derive(Clone, Debug, PartialEq)]
 struct Time {
     case: String,
+    threads: u64,
     median: f64,
     p10: f64,
     p90: f64,
@@ -59,7 +60,7 @@ fn read(path: &Path) -> Result<Measured, String> {
 
 impl Measured {
     fn parse(report: &Value) -> Option<Self> {
-        let conditions = ["cpu", "isa", "threads", "compiler"];
+        let conditions = ["cpu", "isa", "compiler"];
         let conditions = conditions.map(|name| (name, report[name].to_string().trim_matches('"').to_owned()));
         let times = report["cases"].as_array()?.iter().filter_map(time).collect();
         Some(Measured { conditions: conditions.to_vec(), peak: report["peak_gflops"]["f32"].as_f64()?, times })
@@ -69,8 +70,8 @@ impl Measured {
 fn time(case: &Value) -> Option<Time> {
     let ours = case["engines"].as_array()?.iter().find(|engine| engine["name"] == "ours")?;
     let number = |key: &str| ours[key].as_f64();
-    let case = case["name"].as_str()?.to_owned();
-    Some(Time { case, median: number("median_ns")?, p10: number("p10_ns")?, p90: number("p90_ns")? })
+    let (case, threads) = (case["name"].as_str()?.to_owned(), case["threads"].as_u64()?);
+    Some(Time { case, threads, median: number("median_ns")?, p10: number("p10_ns")?, p90: number("p90_ns")? })
 }
 
 impl Comparison {
@@ -87,11 +88,14 @@ impl Comparison {
             unmatched: old.times.len() + new.times.len(),
         };
         for new in &new.times {
-            let Some(old) = old.times.iter().find(|old| old.case == new.case) else { continue };
+            let Some(old) = old.times.iter().find(|old| (&old.case, old.threads) == (&new.case, new.threads)) else {
+                continue;
+            };
             comparison.unmatched -= 2;
             let speed = old.median / new.median;
             comparison.all.push(speed);
-            let row = (new.case.clone(), speed);
+            let on = if new.threads == 1 { String::new() } else { format!(", {} threads", new.threads) };
+            let row = (new.case.clone() + &on, speed);
             if speed > 1.0 + TOLERATED && new.p90 < old.p10 {
                 comparison.faster.push(row);
             } else if speed < 1.0 / (1.0 + TOLERATED) && new.p10 > old.p90 {
@@ -147,13 +151,13 @@ mod tests {
 
     fn report(cpu: &str, peak: f64, cases: &[(&str, f64)]) -> Measured {
         let case = |&(name, median): &(&str, f64)| {
-            json!({ "name": name, "engines": [
+            json!({ "name": name, "threads": 1, "engines": [
                 { "name": "naive", "median_ns": 1e9, "p10_ns": 1e9, "p90_ns": 1e9 },
                 { "name": "ours", "median_ns": median, "p10_ns": 0.97 * median, "p90_ns": 1.03 * median },
             ] })
         };
         let cases: Vec<Value> = cases.iter().map(case).collect();
-        let value = json!({ "cpu": cpu, "isa": "avx2", "threads": 1, "compiler": "rustc", "peak_gflops": { "f32": peak },
+        let value = json!({ "cpu": cpu, "isa": "avx2", "compiler": "rustc", "peak_gflops": { "f32": peak },
             "cases": cases });
         Measured::parse(&value).unwrap()
     }
@@ -182,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_wrong_answer_has_no_time() {
-        let case = json!({ "name": "x", "engines": [{ "name": "ours", "wrong": "element (0, 0)" }] });
+        let case = json!({ "name": "x", "threads": 1, "engines": [{ "name": "ours", "wrong": "element (0, 0)" }] });
         assert_eq!(time(&case), None);
         assert!(Measured::parse(&json!({ "cases": [] })).is_none());
     }

@@ -2,7 +2,7 @@
 
 use super::plot::{Bars, Kind, Line, Plot, binary, escape, short};
 use super::report::{Report, Row};
-use benches::cases::{Grows, Memory, Net, Stream, Task};
+use benches::cases::{Grows, Memory, Stream, Task};
 use benches::{Group, Role};
 use std::fmt::Write;
 
@@ -46,11 +46,13 @@ fn plots(report: &Report) -> Vec<String> {
     let lengths = [("exp", true), ("adam", false)].map(|(name, is_map)| over_lengths(report, name, is_map).svg());
     let nets = Grows::ALL.map(|grows| over_nets(report, grows).svg());
     let first = [over_sizes(report).svg(), shares(report).svg()];
-    let rest = [functions(report).svg(), training(report).svg(), speed_ups(report).svg()];
+    let threads = [over_threads(report).svg(), speed_ups(report).svg()];
+    let rest = [functions(report).svg(), training(report).svg()].into_iter().chain(threads);
     first.into_iter().chain(lengths).chain(nets).chain(rest).flatten().collect()
 }
 
-/// A line for each engine, of the cases that have an x, with its y of a case and the nanoseconds that it took.
+/// A line for each engine, of the cases on the fewest threads that have an x, with its y of a case and the nanoseconds that
+/// it took.
 fn lines(
     report: &Report,
     x: impl Fn(&Row) -> Option<f64>,
@@ -58,7 +60,7 @@ fn lines(
     wanted: impl Fn(Role) -> bool,
 ) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
-    for row in &report.rows {
+    for row in fewest_threads(report) {
         let Some(x) = x(row) else { continue };
         for outcome in row.outcomes.iter().filter(|outcome| wanted(outcome.role)) {
             let Ok(summary) = outcome.nanoseconds else { continue };
@@ -72,6 +74,12 @@ fn lines(
         }
     }
     lines
+}
+
+/// What all plots but those over threads show.
+fn fewest_threads(report: &Report) -> impl Iterator<Item = &Row> {
+    let fewest = report.threads().first().copied();
+    report.rows.iter().filter(move |row| Some(row.threads) == fewest)
 }
 
 fn kind(role: Role) -> Kind {
@@ -89,7 +97,7 @@ fn over_sizes(report: &Report) -> Plot {
     };
     let rate = |row: &Row, nanoseconds: f64| row.flops().map_or(0.0, |flops| flops as f64 / nanoseconds);
     let mut lines = lines(report, size, rate, |role| role != Role::Naive);
-    let peak = report.peak().f32 * report.threads as f64;
+    let peak = report.peak().f32 * fewest_threads(report).next().map_or(1, |row| row.threads) as f64;
     lines.extend(limit("FMA peak", &lines, |_| peak));
     Plot {
         title: "Square products of n x n in f32".to_owned(),
@@ -132,13 +140,15 @@ fn over_nets(report: &Report, grows: Grows) -> Plot {
         _ => None,
     };
     let size = |row: &Row| Some(grows.of(net(row)?)? as f64);
-    let rate = |row: &Row, nanoseconds: f64| net(row).map_or(0.0, |net| 1e9 * net.examples as f64 / nanoseconds);
+    let rate =
+        |row: &Row, nanoseconds: f64| net(row).map_or(0.0, |net| 1e9 * net.examples_of_run() as f64 / nanoseconds);
     let mut lines = lines(report, size, rate, |_| true);
-    let peak = 1e9 * report.peak().f32 * report.threads as f64;
     let most = |of: f64| {
-        let nets = report.rows.iter().filter_map(net);
-        let found = nets.into_iter().find(|net| grows.of(*net).is_some_and(|size| size as f64 == of));
-        found.map_or(0.0, |net: Net| peak * net.examples as f64 / net.flops() as f64)
+        let mut nets = fewest_threads(report).filter_map(|row| Some((row.threads, net(row)?)));
+        let found = nets.find(|(_, net)| grows.of(*net).is_some_and(|size| size as f64 == of));
+        found.map_or(0.0, |(threads, net)| {
+            1e9 * report.peak().f32 * threads as f64 * net.examples_of_run() as f64 / net.flops() as f64
+        })
     };
     lines.extend(limit("FMA peak", &lines, most));
     let title = format!("Training of {net_name}");
@@ -146,26 +156,61 @@ fn over_nets(report: &Report, grows: Grows) -> Plot {
 }
 
 /// Bars of the cases of some groups, of one value each.
-fn bars(report: &Report, title: &str, unit: &'static str, value: impl Fn(&Row) -> Option<f64>) -> Bars {
-    let groups = report.rows.iter().filter_map(|row| Some((row.case.name.clone(), vec![Some(value(row)?)])));
+fn bars<'r>(
+    rows: impl Iterator<Item = &'r Row>,
+    title: &str,
+    unit: &'static str,
+    value: impl Fn(&Row) -> Option<f64>,
+) -> Bars {
+    let value = |row: &Row| Some((row.case.name.clone(), vec![Some(value(row)?)]));
+    let groups = rows.filter_map(value);
     Bars { title: title.to_owned(), unit, names: vec![("ours".to_owned(), Kind::Ours)], groups: groups.collect() }
 }
 
 fn shares(report: &Report) -> Bars {
     let shown = |group| matches!(group, Group::Square | Group::Layer | Group::Thin | Group::Double);
-    bars(report, "Part of the FMA peak", "%", |row| {
+    bars(fewest_threads(report), "Part of the FMA peak", "%", |row| {
         shown(row.case.group).then(|| report.share_of_peak(row).map(|share| 100.0 * share)).flatten()
     })
 }
 
+/// Of the most threads.
 fn speed_ups(report: &Report) -> Bars {
-    let title = format!("Speed-up of {} threads over one", report.threads);
-    bars(report, &title, "times as fast", |row| row.ratio(Role::OursSerial))
+    let most = report.threads().last().copied().unwrap_or(1);
+    let title = format!("Speed-up of {most} threads over one");
+    let rows = report.rows.iter().filter(|row| row.threads == most && !row.case.group.is_scale());
+    bars(rows, &title, "times as fast", |row| row.ratio(Role::OursSerial))
+}
+
+/// Cases of the plot over threads: small and large ones.
+const OVER_THREADS: [&str; 6] = [
+    "square 256",
+    "square 1024",
+    "forward 64x784x128",
+    "dW 256x1024x1024",
+    "784-128-10, batch 64",
+    "784-512-512-10, batch 256",
+];
+
+/// How much faster than on one thread.
+fn over_threads(report: &Report) -> Plot {
+    let measured = |name: &&str| {
+        let rows = report.rows.iter().filter(|row| row.case.name == *name);
+        let points = rows.filter_map(|row| Some((row.threads as f64, row.ratio(Role::OursSerial)?)));
+        let points: Vec<(f64, f64)> = [(1.0, 1.0)].into_iter().chain(points).collect();
+        (points.len() > 1).then(|| Line { name: (*name).to_owned(), kind: Kind::Other, points })
+    };
+    let mut lines: Vec<Line> = OVER_THREADS.iter().filter_map(measured).collect();
+    if let Some(last) = report.threads().last().map(|most| *most as f64).filter(|_| !lines.is_empty()) {
+        lines.push(Line { name: "ideal".to_owned(), kind: Kind::Limit, points: vec![(1.0, 1.0), (last, last)] });
+    }
+    let title = "Speed-up over one thread".to_owned();
+    Plot { title, x: "threads", show_x: short, y: "times as fast", log_y: true, lines }
 }
 
 /// Bars of all engines, of the cases of a group.
 fn engines(report: &Report, group: Group, value: impl Fn(&Row, f64) -> f64) -> (Vec<(String, Kind)>, BarGroups) {
-    let rows = || report.rows.iter().filter(|row| row.case.group == group);
+    let rows = || fewest_threads(report).filter(|row| row.case.group == group);
     let mut names: Vec<(String, Kind)> = Vec::new();
     for outcome in rows().flat_map(|row| &row.outcomes) {
         if !names.iter().any(|(name, _)| name == outcome.name) {
@@ -204,6 +249,14 @@ mod tests {
     use benches::cases;
 
     #[test]
+    fn cases_over_threads_are_in_the_list() {
+        let all = cases::all();
+        for name in OVER_THREADS {
+            assert!(all.iter().any(|case| case.name == name), "{name}");
+        }
+    }
+
+    #[test]
     fn a_page_has_what_was_measured() {
         let mut report = report(100.0);
         let page_before = page(&report);
@@ -212,11 +265,16 @@ mod tests {
         assert!(page_before.contains("class=\"warning\""));
         for case in cases::all().into_iter().filter(|case| case.group.is_scale() || case.group == Group::Math) {
             let outcomes = vec![outcome("ours", Role::Ours, 100.0), outcome("copy", Role::Copy, 50.0)];
-            report.rows.push(Row { case, outcomes });
+            report.rows.push(Row { case, threads: 1, outcomes });
+        }
+        for threads in [2, 4] {
+            let outcomes = vec![outcome("ours", Role::Ours, 60.0), outcome("ours, 1 thread", Role::OursSerial, 100.0)];
+            let case = cases::all().into_iter().find(|case| case.name == "square 1024").unwrap();
+            report.rows.push(Row { case, threads, outcomes });
         }
         let page = page(&report);
-        // Sizes, shares, two over lengths, three over nets, functions.
-        assert_eq!(page.matches("<svg").count(), 8);
+        // Sizes, shares, two over lengths, three over nets, functions, two over threads.
+        assert_eq!(page.matches("<svg").count(), 10);
         assert!(!page.contains("NaN") && !page.contains("inf,") && !page.contains("http://www.w3.org/1999"), "{page}");
     }
 }

@@ -15,7 +15,7 @@ pub(crate) fn value(report: &Report) -> Value {
         "commit": report.machine.commit,
         "date": report.machine.date,
         "isa": report.isa.name(),
-        "threads": report.threads,
+        "threads": report.threads(),
         "peers": report.peers,
         "peak_gflops": { "f32": peak.f32, "f64": peak.f64 },
         "other_cores_busy": report.others,
@@ -23,10 +23,11 @@ pub(crate) fn value(report: &Report) -> Value {
     })
 }
 
-fn case(Row { case, outcomes }: &Row) -> Value {
+fn case(Row { case, threads, outcomes }: &Row) -> Value {
     let mut value = json!({
         "name": case.name,
         "group": format!("{:?}", case.group).to_lowercase(),
+        "threads": threads,
         "engines": outcomes.iter().map(engine).collect::<Vec<_>>(),
     });
     match case.task {
@@ -45,6 +46,7 @@ fn case(Row { case, outcomes }: &Row) -> Value {
         }
         Task::Net(net) => {
             value["examples"] = net.examples.into();
+            value["epochs"] = net.epochs().into();
             value["batch"] = net.batch.into();
             value["parameters"] = net.parameters().into();
             value["flops"] = net.flops().into();

@@ -42,7 +42,7 @@ pub(super) struct Bars {
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 400.0;
 const LEFT: f64 = 64.0;
-const RIGHT: f64 = 150.0;
+const RIGHT: f64 = 185.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 46.0;
 

@@ -29,18 +29,15 @@ fn plan(flags: &Bench) -> Plan {
 }
 
 /// Measures engines on a case, each turn in a process.
-pub(super) fn measure_apart(
-    case: &Case,
-    engines: Vec<(&'static str, Role)>,
-    flags: &Bench,
-) -> Result<Vec<Outcome>, String> {
+pub(super) fn measure_apart(case: &Case, setup: Setup, flags: &Bench) -> Result<Vec<Outcome>, String> {
+    let engines = engines::with_threads(case.task, setup);
     let mut found: Vec<Vec<Found>> = vec![Vec::new(); engines.len()];
     for pass in 0..passes(flags) as usize {
         // Another one first each time: who follows whom makes a difference.
         for turn in 0..engines.len() {
             let engine = (pass + turn) % engines.len();
             let (name, role) = engines[engine];
-            found[engine].push(run_in_process(case, name, role, flags)?);
+            found[engine].push(run_in_process(case, (name, role), setup.threads, flags)?);
         }
     }
     let outcome = |((name, role), passes): (_, Vec<Found>)| Outcome { name, role, nanoseconds: merge(&passes) };
@@ -55,11 +52,11 @@ fn merge(passes: &[Found]) -> Found {
     Ok(Summary { samples, ..Summary::of(&medians) })
 }
 
-fn run_in_process(case: &Case, name: &str, role: Role, flags: &Bench) -> Result<Found, String> {
+fn run_in_process(case: &Case, (name, role): (&str, Role), threads: usize, flags: &Bench) -> Result<Found, String> {
     let (engine, threads) = match role {
         Role::OursSerial => ("ours", 1),
         Role::Naive => (name, 1),
-        _ => (name, flags.threads.get()),
+        _ => (name, threads),
     };
     let program = std::env::current_exe().map_err(|error| format!("this program: {error}"))?;
     let mut command = Command::new(program);
@@ -78,7 +75,7 @@ fn run_in_process(case: &Case, name: &str, role: Role, flags: &Bench) -> Result<
 /// What such a process does: it prints what it found.
 pub(super) fn run_alone(case: &str, engine: &str, flags: &Bench) -> Result<ExitCode, Box<dyn Error>> {
     let case = cases::all().into_iter().find(|other| other.name == case).ok_or("no such case")?;
-    let (set, threads) = (kernel_set(flags)?, flags.threads.get());
+    let (set, threads) = (kernel_set(flags)?, flags.threads[0].get());
     // Names of engines are constants; this one lives as long as the process, too.
     let setup = Setup { set, threads, only: Some(engine.to_owned().leak()) };
     let plan = plan(flags);

@@ -23,7 +23,6 @@ const SHOWN: usize = 6;
 pub(crate) struct Report {
     pub(crate) machine: Machine,
     pub(crate) isa: Isa,
-    pub(crate) threads: usize,
     /// The other libraries for products, with their versions.
     pub(crate) peers: Vec<String>,
     /// The peak of a core before all cases,
@@ -35,9 +34,10 @@ pub(crate) struct Report {
     pub(crate) rows: Vec<Row>,
 }
 
-/// A case and what each engine did.
+/// A case and what each engine did with so many threads.
 pub(crate) struct Row {
     pub(crate) case: Case,
+    pub(crate) threads: usize,
     pub(crate) outcomes: Vec<Outcome>,
 }
 
@@ -85,7 +85,7 @@ impl Row {
     /// Microseconds a step of ours, of all its examples.
     fn step(&self) -> Option<f64> {
         let Task::Net(net) = self.case.task else { return None };
-        Some(self.of(Role::Ours)?.median / 1e3 / (net.examples / net.batch) as f64)
+        Some(self.of(Role::Ours)?.median / 1e3 / (net.examples_of_run() / net.batch) as f64)
     }
 
     /// GB/s of ours.
@@ -116,7 +116,14 @@ impl Report {
             Some(Gemm { precision: Precision::F64, .. }) => self.peak().f64,
             _ => self.peak().f32,
         };
-        Some(row.rate()? / (peak * self.threads as f64))
+        Some(row.rate()? / (peak * row.threads as f64))
+    }
+
+    /// The numbers of threads, ascending.
+    pub(crate) fn threads(&self) -> Vec<usize> {
+        let mut threads: Vec<usize> = self.rows.iter().map(|row| row.threads).collect();
+        threads.dedup();
+        threads
     }
 
     /// Each wrong answer.
@@ -126,9 +133,14 @@ impl Report {
     }
 
     pub(crate) fn markdown(&self) -> String {
+        self.markdown_of(&self.rows.iter().collect::<Vec<_>>())
+    }
+
+    /// With tables of some rows, and the summary of all.
+    pub(crate) fn markdown_of(&self, rows: &[&Row]) -> String {
         let header = self.header().into_iter().map(|(name, text)| format!("{name}: {text}"));
         let header = header.collect::<Vec<_>>().join(" · ");
-        let tables = self.tables().map(|table| table.markdown());
+        let tables = self.tables_of(rows).into_iter().map(|table| table.markdown());
         [header + "\n"].into_iter().chain(tables).collect::<Vec<_>>().join("\n")
     }
 
@@ -137,7 +149,7 @@ impl Report {
         let mut header = vec![
             ("CPU", format!("{}, cores: {}", self.machine.cpu, self.machine.cores)),
             ("ISA", self.isa.to_string()),
-            ("threads", self.threads.to_string()),
+            ("threads", self.threads().iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
             ("FMA peak of a core", format!("{:.1} GFLOP/s f32, {:.1} f64", peak.f32, peak.f64)),
             ("compiler", self.machine.compiler.to_owned()),
             ("sources", format!("{}, measured {}", self.machine.commit, self.machine.date)),
@@ -151,16 +163,22 @@ impl Report {
         header
     }
 
-    pub(crate) fn tables(&self) -> impl Iterator<Item = Table> {
-        let groups = Group::ALL.into_iter().filter_map(|group| {
-            let rows: Vec<&Row> = self.rows.iter().filter(|row| row.case.group == group).collect();
-            (!rows.is_empty()).then(|| self.table(group, &rows))
-        });
-        // With matrixmultiply alone it would say little.
-        groups.chain((self.peers.len() > 1).then(|| summary::table(self)).flatten())
+    pub(crate) fn tables(&self) -> Vec<Table> {
+        self.tables_of(&self.rows.iter().collect::<Vec<_>>())
     }
 
-    fn table(&self, group: Group, rows: &[&Row]) -> Table {
+    fn tables_of(&self, rows: &[&Row]) -> Vec<Table> {
+        let groups = self.threads().into_iter().flat_map(|threads| Group::ALL.map(|group| (threads, group)));
+        let groups = groups.filter_map(|(threads, group)| {
+            let of_it = |row: &&Row| (row.threads, row.case.group) == (threads, group);
+            let rows: Vec<&Row> = rows.iter().copied().filter(of_it).collect();
+            (!rows.is_empty()).then(|| self.table(group, threads, &rows))
+        });
+        // With matrixmultiply alone it would say little.
+        groups.chain((self.peers.len() > 1).then(|| summary::table(self)).flatten()).collect()
+    }
+
+    fn table(&self, group: Group, threads: usize, rows: &[&Row]) -> Table {
         let mut engines: Vec<&str> = Vec::new();
         for outcome in rows.iter().flat_map(|row| &row.outcomes) {
             if !engines.contains(&outcome.name) {
@@ -188,8 +206,9 @@ impl Report {
             _ if group.is_gemm() => "µs a call",
             _ => "ns an element",
         };
+        let on = if threads == 1 { String::new() } else { format!(", {threads} threads") };
         Table {
-            title: format!("{group}: {unit}, median"),
+            title: format!("{group}{on}: {unit}, median"),
             headings: headings.into_iter().map(str::to_owned).collect(),
             rows: rows.iter().map(cells).collect(),
         }
@@ -210,7 +229,7 @@ impl Report {
             (!names.is_empty()).then(|| names[..names.len() - more].join(", ") + &rest)
         };
         if let Some(names) = named(&|row| row.ratio(Role::OursSerial).is_some_and(|ratio| ratio < 1.0 - TOLERATED)) {
-            warnings.push(format!("slower on {} threads than on one: {names}", self.threads));
+            warnings.push(format!("slower on several threads than on one: {names}"));
         }
         if let Some(names) = named(&|row| row.spread() > TOLERATED) {
             warnings.push(format!(
@@ -366,18 +385,17 @@ pub(crate) mod tests {
                 date: "2024-02-29".to_owned(),
             },
             isa: Isa::Portable,
-            threads: 1,
             peers: vec!["slow 1.0".to_owned(), "fast 2.0".to_owned()],
             before: Peak { f32: 419.4304, f64: 1.0 },
             after: Peak { f32: peak_after, f64: 1.0 },
             others: Some(0.1),
-            rows: vec![Row { case, outcomes }],
+            rows: vec![Row { case, threads: 1, outcomes }],
         }
     }
 
     #[test]
     fn ratios_are_to_ours() {
-        let table = report(400.0).tables().next().unwrap();
+        let table = report(400.0).tables().remove(0);
         let expected = ["square 128", "400", "20.0", "30.0", "10.0", "-10..+20%", "209.7", "50", "20x", "0.50x"]
             .map(str::to_owned);
         assert_eq!(table.headings.len(), expected.len());
@@ -396,7 +414,12 @@ pub(crate) mod tests {
 
     #[test]
     fn lines_fit_a_terminal() {
-        assert!(report(400.0).tables().all(|table| table.to_string().lines().all(|line| line.chars().count() <= 140)));
+        assert!(
+            report(400.0)
+                .tables()
+                .iter()
+                .all(|table| table.to_string().lines().all(|line| line.chars().count() <= 140))
+        );
     }
 
     #[test]
@@ -405,7 +428,7 @@ pub(crate) mod tests {
         let wrong = benches::check::Wrong { row: 1, col: 2, found: f64::NAN, expected: 1.0, bound: 0.5 };
         report.rows[0].outcomes[1].nanoseconds = Err(wrong);
         assert_eq!(report.wrong().count(), 1);
-        assert_eq!(report.tables().next().unwrap().rows[0][2], "wrong");
+        assert_eq!(report.tables()[0].rows[0][2], "wrong");
         assert!(report.to_string().contains("square 128, ours: wrong"), "{report}");
     }
 }

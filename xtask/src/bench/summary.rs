@@ -120,7 +120,7 @@ mod tests {
             outcome("one", Role::Peer, 80.0),
             outcome("openblas", Role::Foreign, 5.0),
         ];
-        report.rows.push(Row { case, outcomes });
+        report.rows.push(Row { case, threads: 1, outcomes });
         let rows = table(&report).unwrap().rows;
         let line = |title: &str| {
             rows.iter().find(|row| row[0] == title).map(|row| [row[1].as_str(), row[2].as_str(), row[3].as_str()])

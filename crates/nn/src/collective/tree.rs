@@ -25,7 +25,7 @@ pub fn tree_sum(len: usize, terms: &mut [f32]) {
 }
 
 /// `to += from`, as far as `to` goes.
-pub(crate) fn add(to: &mut [f32], from: &[f32]) {
+fn add(to: &mut [f32], from: &[f32]) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
 }
 

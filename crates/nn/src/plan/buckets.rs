@@ -3,14 +3,16 @@
 use std::ops::Range;
 
 use crate::collective::link::{Link, Message};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::Model;
 
-/// Values that a bucket has at least: below that the time of a message, tens of microseconds, would be more than that of its bytes.
+/// Values that a bucket has at least, 1 MiB: a message takes some tens of microseconds besides its bytes, and more where the ranks
+/// share cores with those that compute.
 const BUCKET: usize = 256 * 1024;
 
-/// Values of a weight whose gradient is summed over all shards at a time: so many that the sums stay in a cache of the second level.
-const BAND: usize = 16 * 1024;
+/// Values of a weight whose gradient is summed over all shards at a time, 256 KiB: the sums of a tree of 16 shards stay in a cache of
+/// the second level.
+const BAND: usize = 64 * 1024;
 
 /// The rows of a weight with `outputs` columns that are computed at a time, from the last ones to the first.
 pub(super) fn bands(inputs: usize, outputs: usize) -> impl Iterator<Item = Range<usize>> {
@@ -31,7 +33,7 @@ pub(super) struct Buckets {
 }
 
 impl Buckets {
-    pub(super) fn new(model: &Model) -> Self {
+    pub(super) fn new(model: &Model) -> Result<Self> {
         let (mut places, mut end, mut longest) = (Vec::new(), model.arena_len(), 0);
         let mut add = |part: Range<usize>| {
             longest = longest.max(part.len());
@@ -49,8 +51,8 @@ impl Buckets {
                 _ => add(entry.range.clone()),
             }
         }
-        let buffers = places.iter().map(|place| vec![0.0; place.len()]).collect();
-        Buckets { places, buffers, sent: 0, received: 0, longest }
+        let buffers = places.iter().map(|place| zeros(place.len())).collect::<Result<_>>()?;
+        Ok(Buckets { places, buffers, sent: 0, received: 0, longest })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -84,5 +86,50 @@ impl Buckets {
         self.buffers[self.received] = values;
         self.received += 1;
         Ok(Some((place, &self.buffers[self.received - 1])))
+    }
+}
+
+/// A buffer that can be given away.
+fn zeros(len: usize) -> Result<Vec<f32>> {
+    let mut values = Vec::new();
+    let out_of_memory = |_| Error::OutOfMemory { what: "the gradients under way", rows: 1, cols: len };
+    values.try_reserve_exact(len).map_err(out_of_memory)?;
+    values.resize(len, 0.0);
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kernels::Activation;
+
+    #[test]
+    fn buckets_are_the_arena_from_its_end_to_its_start() {
+        for (inputs, hidden, expected) in [(10, 5, 1), (784, 512, 2), (3, 300_000, 8), (4000, 1000, 13)] {
+            let builder = Model::builder(inputs).linear(hidden, Activation::Relu);
+            let model =
+                builder.layer_norm(crate::LayerNorm::default()).linear(2, Activation::Identity).build().unwrap();
+            let buckets = Buckets::new(&model).unwrap();
+            let mut end = model.arena_len();
+            for place in &buckets.places {
+                assert_eq!(place.end, end);
+                end = place.start;
+                assert!(place.len() >= BUCKET || end == 0, "{place:?}");
+                assert!(place.len() < BUCKET + BAND.max(hidden), "{place:?}");
+            }
+            assert_eq!((end, buckets.len()), (0, expected), "{inputs}-{hidden}-2");
+        }
+    }
+
+    #[test]
+    fn bands_are_all_rows_from_the_last_to_the_first() {
+        for (inputs, outputs) in [(1, 1), (784, 512), (3, 300_000), (100_000, 1)] {
+            let mut end = inputs;
+            for rows in bands(inputs, outputs) {
+                assert!(rows.end == end && rows.start < end, "{rows:?} of {inputs} x {outputs}");
+                end = rows.start;
+            }
+            assert_eq!(end, 0);
+        }
     }
 }

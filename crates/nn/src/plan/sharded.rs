@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 
+use kernels::KernelSet;
+
 use super::Step;
 use super::buckets::Buckets;
 use super::cut::{Cut, rows_of, runs};
 use super::memory::Room;
 use super::passes::Passes;
-use super::shares::{Leaves, Shares, tree};
+use super::shares::{Leaf, Leaves, Shares, tree};
 use crate::batches::Batch;
 use crate::collective::Exchange;
 use crate::collective::link::{Link, Message};
@@ -32,6 +34,9 @@ pub(crate) struct ShardedPlan {
     moments: Vec<f32>,
 }
 
+/// Values of a gradient that are scaled at a time.
+const BLOCK: usize = 4096;
+
 impl ShardedPlan {
     /// For up to `most` rows of `shards` local shards, with up to `share` of each, and `ranks` ranks.
     pub(crate) fn new(
@@ -45,7 +50,7 @@ impl ShardedPlan {
             Exchange::Ordered => (shards, share),
             Exchange::Fast => (1, most),
         };
-        let buckets = Buckets::new(model);
+        let buckets = Buckets::new(model)?;
         let levels = sums.next_power_of_two().trailing_zeros();
         let longest = buckets.longest.max(model.buffers.as_slice().len());
         let spare = (0..levels).map(|_| Buffer::zeros("the sums of gradients", 1, longest)).collect::<Result<_>>()?;
@@ -104,14 +109,16 @@ impl ShardedPlan {
             let ends = cut.sums;
             for (place, is_mean) in [(&running.mean, true), (&running.variance, false)] {
                 let sum = &mut self.moments[place.clone()];
-                tree(0..ends.len(), sum, &mut self.spare, Leaves::Apart, &mut |run, sum, _| {
+                let compute = |run, sum: &mut [f32], _| {
                     let rows = rows_of(ends, run).len() as f32;
                     let (mean, variance) = states[run].moments();
                     for (sum, moment) in sum.iter_mut().zip(if is_mean { mean } else { variance }) {
                         // What a run without rows has is that of another batch.
                         *sum = if rows == 0.0 { 0.0 } else { rows * moment };
                     }
-                });
+                };
+                let leaf = &mut Leaf { leaves: Leaves::Apart, compute };
+                tree(model.kernels, 0..ends.len(), sum, &mut self.spare, leaf);
             }
         }
     }
@@ -147,10 +154,19 @@ impl ShardedPlan {
     }
 
     /// Takes in the next part of the gradients, times `factor`; returns which it is.
-    pub(crate) fn receive(&mut self, factor: f32, link: &mut Link) -> Result<Option<Range<usize>>> {
+    pub(crate) fn receive(
+        &mut self,
+        kernels: &KernelSet,
+        factor: f32,
+        link: &mut Link,
+    ) -> Result<Option<Range<usize>>> {
         let Some((place, values)) = self.buckets.receive(link)? else { return Ok(None) };
         let gradients = &mut self.gradients.as_mut_slice()[place.clone()];
-        gradients.iter_mut().zip(values).for_each(|(gradient, value)| *gradient = factor * value);
+        // While a block is in the first level of the cache.
+        for (gradients, values) in gradients.chunks_mut(BLOCK).zip(values.chunks(BLOCK)) {
+            gradients.copy_from_slice(values);
+            kernels.scale(gradients, factor);
+        }
         Ok(Some(place))
     }
 

@@ -8,7 +8,6 @@ use super::CHAIN_ROWS;
 use super::buckets::{Buckets, bands};
 use super::cut::{rows_of, runs};
 use super::sink::Sink;
-use crate::collective::add;
 use crate::collective::link::Link;
 use crate::error::Result;
 use crate::layers::linear::linear_backward_weight;
@@ -35,7 +34,8 @@ impl Shares<'_> {
         if self.failed.is_err() {
             return;
         }
-        tree(0..self.ends.len(), self.buckets.part(place), self.spare, leaves, leaf);
+        let (kernels, runs) = (self.kernels, 0..self.ends.len());
+        tree(kernels, runs, self.buckets.part(place), self.spare, &mut Leaf { leaves, compute: leaf });
         self.failed = self.buckets.filled(place.start, self.link);
     }
 }
@@ -54,29 +54,36 @@ pub(super) enum Leaves {
     Add,
 }
 
+/// What computes the leaves: the number of a run, and where to.
+pub(super) struct Leaf<F> {
+    pub(super) leaves: Leaves,
+    pub(super) compute: F,
+}
+
 /// The sum over `runs`: those of a left and a right part, of which the left has the largest power of two of runs that leaves one.
 pub(super) fn tree(
+    kernels: &KernelSet,
     runs: Range<usize>,
     sum: &mut [f32],
     spare: &mut [Buffer],
-    leaves: Leaves,
-    leaf: &mut impl FnMut(usize, &mut [f32], Sum),
+    leaf: &mut Leaf<impl FnMut(usize, &mut [f32], Sum)>,
 ) {
     let first = runs.start;
     match runs.len() {
         0 => sum.fill(0.0),
-        1 => leaf(first, sum, Sum::New),
-        2 if leaves == Leaves::Add => {
-            leaf(first, sum, Sum::New);
-            leaf(first + 1, sum, Sum::Added);
+        1 => (leaf.compute)(first, sum, Sum::New),
+        2 if leaf.leaves == Leaves::Add => {
+            (leaf.compute)(first, sum, Sum::New);
+            (leaf.compute)(first + 1, sum, Sum::Added);
         }
         n => {
             let middle = first + n.next_power_of_two() / 2;
-            tree(first..middle, sum, spare, leaves, leaf);
+            tree(kernels, first..middle, sum, spare, leaf);
             let (right, spare) = spare.split_first_mut().expect("a buffer for each level of the tree");
             let right = &mut right.as_mut_slice()[..sum.len()];
-            tree(middle..runs.end, right, spare, leaves, leaf);
-            add(sum, right);
+            tree(kernels, middle..runs.end, right, spare, leaf);
+            // Descent at a rate of −1 is addition.
+            kernels.sgd(sum, right, -1.0, 0.0);
         }
     }
 }

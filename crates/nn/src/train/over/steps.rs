@@ -213,7 +213,7 @@ impl Trainer {
         let (optimizer, kernels, step) =
             (self.optimizer_now(plateau), self.model.kernels, self.course.position.step + 1);
         let mut is_finite = true;
-        while let Some(part) = plan.receive(factor, link)? {
+        while let Some(part) = plan.receive(kernels, factor, link)? {
             if self.options.clip.is_none() {
                 let arenas = (self.model.arena.as_mut_slice(), plan.gradients());
                 is_finite &= self.optimizer.update(kernels, &optimizer, step, part, arenas);
