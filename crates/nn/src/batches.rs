@@ -187,3 +187,31 @@ fn gather<'a, T: Copy + Send + Sync>(from: &[T], order: &[usize], cols: usize, t
     kernels::gather_rows(cols, from, order, to);
     to
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_shard_has_an_order_of_its_own_each_epoch_whoever_has_it() {
+        let model = Model::softmax_regression(1, 2).unwrap();
+        let order = |local: std::ops::Range<usize>, epoch| {
+            let rows = 40 * local.len();
+            let x: Vec<f32> = (0..rows).map(|row| (row % 40) as f32).collect();
+            let targets = CheckedTargets { values: TargetValues::Labels(&vec![0; rows]), weights: None };
+            let deal = Deal { shards: 2, local: local.clone(), rows: 80, batch_rows: 2 };
+            let order = Order { selected: None, shuffle: true, deal: Some(deal) };
+            let mut batches = Batches::new(&x, targets, &model, 2, order).unwrap();
+            batches.start_epoch(7, epoch);
+            (0..batches.len()).map(|batch| batches.get(batch).x.to_vec()).collect::<Vec<_>>()
+        };
+        let both = order(0..2, 1);
+        let [first, second] = [order(0..1, 1), order(1..2, 1)];
+        assert_ne!(first, second);
+        assert_ne!(first, order(0..1, 2));
+        assert_eq!(both.concat(), first.iter().zip(&second).flat_map(|(a, b)| [a[0], b[0]]).collect::<Vec<_>>());
+        let mut sorted = first.concat();
+        sorted.sort_by(f32::total_cmp);
+        assert!(sorted.iter().zip(0..).all(|(&row, number)| row == number as f32), "{sorted:?}");
+    }
+}

@@ -28,10 +28,9 @@
 //!
 //! The [`guide`] has pages on numerics, on performance and on the names that PyTorch and scikit-learn have.
 //!
-//! The same seed gives the same weights bit for bit, on any number of threads and on every instruction set, with the same shards on any
-//! number of processes. Whatever a
-//! user feeds in, data, files and options, the answer is a value or an [`Error`], never a panic. After a [`Trainer`] has
-//! planned its memory, its steps allocate none.
+//! The same seed gives the same weights bit for bit, on any number of threads and on every instruction set; with the same shards
+//! also on any number of processes. Whatever a user feeds in, data, files and options, the answer is a value or an [`Error`],
+//! never a panic. After a [`Trainer`] has planned its memory, its steps allocate none.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "ndarray")]

@@ -155,7 +155,8 @@ impl Trainer {
     }
 
     /// Trains on `data` until the training has converged or `max_epochs` are done; goes on where it was stopped. A
-    /// training that has ended by itself is not begun anew: the report is then the same again.
+    /// training that has ended by itself is not begun anew: the report is then the same again. With
+    /// [`TrainOptions::sharding`] it is [`fit_over`](Self::fit_over) on one rank, with the bits of many.
     ///
     /// # Errors
     /// - [`Error::EmptyData`], [`Error::ShapeMismatch`], [`Error::NonFiniteInput`], [`Error::TargetKind`],

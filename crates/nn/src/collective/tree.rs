@@ -56,9 +56,9 @@ mod tests {
             let terms = uniform(3 * count);
             let mut sums = terms.clone();
             tree_sum(3, &mut sums);
-            for column in 0..3 {
+            for (column, sum) in sums[..3].iter().enumerate() {
                 let terms: Vec<f32> = terms.iter().skip(column).step_by(3).copied().collect();
-                assert_eq!(sums[column].to_bits(), expected(&terms).to_bits(), "{count} terms");
+                assert_eq!(sum.to_bits(), expected(&terms).to_bits(), "{count} terms");
             }
         }
         tree_sum(0, &mut []);

@@ -123,3 +123,27 @@ impl StageMemory {
         &self.logits.as_ref().unwrap_or(&self.output).as_slice()[..len]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Update;
+
+    /// What a dropout makes of ones, in two shards of four rows.
+    #[test]
+    fn each_shard_draws_a_mask_of_its_own_whoever_has_it() {
+        let model = Model::builder(8).dropout(0.5).build().unwrap();
+        let step = Step { seed: 1, number: 2, update: Update::Store };
+        let kept = |shards: &[usize], first_shard| {
+            let rows = shards[shards.len() - 1];
+            let stage = &model.stages.list[0];
+            let mut memory = StageMemory::new(stage, Room::whole(rows)).unwrap();
+            memory.forward(&model, stage, &vec![1.0; rows * 8], None, step, Cut { shards, first_shard, sums: shards });
+            memory.output.as_slice().to_vec()
+        };
+        let both = kept(&[4, 8], 3);
+        assert_ne!(both[..32], both[32..]);
+        assert_eq!(both, [kept(&[4], 3), kept(&[4], 4)].concat());
+        assert_ne!(kept(&[4], 0), kept(&[4], 1), "rows without shards");
+    }
+}

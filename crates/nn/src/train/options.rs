@@ -58,8 +58,8 @@ pub struct TrainOptions {
     /// Where the random numbers of training start; 0. The order of an epoch is a function of this, the number of the
     /// epoch and the number of rows alone.
     pub seed: u64,
-    /// Whether what is summed over rows is summed in shards, that ranks can share; `None`, not. See
-    /// [`Trainer::fit_over`](crate::Trainer::fit_over). The result depends on it.
+    /// How rows are cut into shards that ranks can share, for [`Trainer::fit_over`](crate::Trainer::fit_over); `None`, which cuts
+    /// nothing. The result depends on the number of shards.
     pub sharding: Option<Sharding>,
     /// Threads that work, up to 1024; 0, which is one for each core. The result does not depend on it.
     pub threads: usize,

@@ -68,7 +68,7 @@ pub struct TrainReport {
     pub stop: StopReason,
     /// Rows trained on per second over the epochs of this call; 0 for none.
     pub samples_per_second: f64,
-    /// What went between the ranks in this call.
+    /// What went between the ranks in this call; nothing where there are no shards.
     pub communication: Communication,
 }
 

@@ -1,7 +1,7 @@
 //! An update over ranks is that by the mean gradient of the batch, by weight.
 
 use nn::collective::{Collective, Part, Threads};
-use nn::{Activation, BatchSize, Loss, Model, Parameter, Sgd, Targets, TrainOptions};
+use nn::{Activation, BatchNorm, BatchSize, Loss, Model, Parameter, Sgd, StateEntry, Targets, TrainOptions};
 
 use crate::{sharded, trainer, uniform};
 
@@ -76,4 +76,56 @@ fn expected(model: &Model, x: &[f32], targets: &[f32], weights: &[f32], learning
     let unit = f64::from(f32::EPSILON) / 2.0;
     let bound = |(m, p): (&f64, &f64)| unit * (roundings * learning_rate * m / total + 2.0 * p.abs());
     (expected, magnitude.iter().zip(&params).map(bound).collect())
+}
+
+/// With a momentum of 1 running moments are those of the batch: the mean of all rows, and the variances of the shares pooled.
+#[test]
+fn running_moments_are_those_of_the_shares_together() {
+    let x = uniform(5, 700 * INPUTS);
+    let builder = Model::builder(INPUTS).batch_norm(BatchNorm { momentum: 1.0, ..BatchNorm::default() });
+    let model = builder.linear(1, Activation::Identity).build().unwrap();
+    let targets = uniform(6, 700);
+    for (shards, ranks) in [(16, 1), (16, 4), (3, 3), (1, 1)] {
+        let options = TrainOptions {
+            batch_size: BatchSize::All,
+            max_epochs: 1,
+            sharding: sharded(shards),
+            ..TrainOptions::default()
+        };
+        let moments = Threads::run(ranks, |collective| {
+            let rows = sharded(shards).unwrap().rows(collective.rank(), ranks, 700).unwrap();
+            let part = Part::new((&x[rows.start * INPUTS..rows.end * INPUTS], &targets[rows]), 700);
+            let mut trainer = trainer(&model, options, 1);
+            trainer.fit_over(collective, part).unwrap();
+            let state = |name: &str| {
+                let entry = trainer.model().state().find(|entry| entry.name() == name);
+                let Some(StateEntry::Tensor(values)) = entry else { panic!("no {name}") };
+                values.values().map(f64::from).collect::<Vec<_>>()
+            };
+            (state("0.running_mean"), state("0.running_var"))
+        });
+        for (means, variances) in moments {
+            for column in 0..INPUTS {
+                let column_of = |rows: std::ops::Range<usize>| {
+                    rows.map(|row| f64::from(x[row * INPUTS + column])).collect::<Vec<_>>()
+                };
+                let (mut sum, mut squares) = (0.0, 0.0);
+                for shard in 0..shards {
+                    let share = column_of(sharded(shards).unwrap().rows(shard, shards, 700).unwrap());
+                    let mean = share.iter().sum::<f64>() / share.len() as f64;
+                    sum += share.iter().sum::<f64>();
+                    squares += share.iter().map(|x| (x - mean).powi(2)).sum::<f64>();
+                }
+                let (mean, variance) = (sum / 700.0, squares / (700 - shards) as f64);
+                // Sums of up to 700 numbers below 1, and a tree over them.
+                let bound = 720.0 * f64::from(f32::EPSILON);
+                assert!((means[column] - mean).abs() <= bound, "{shards} shards: {} for {mean}", means[column]);
+                assert!(
+                    (variances[column] - variance).abs() <= bound,
+                    "{shards} shards: {} for {variance}",
+                    variances[column]
+                );
+            }
+        }
+    }
 }
