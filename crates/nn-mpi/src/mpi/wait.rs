@@ -1,14 +1,13 @@
-//! Waiting without taking the core away from those who compute.
+//! Waiting without taking the core from those who compute.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mpi::request::{Request, Scope};
 
-/// How long to ask without a pause: many calls are done by then.
+/// How long to ask without a pause: ranks that compute alike come soon. To yield instead is no better, as the system then shares
+/// the core between who yields and who computes.
 const AWAKE: Duration = Duration::from_micros(20);
-/// How long to go on asking while others may have the core, before sleeping in between.
-const YIELDING: Duration = Duration::from_micros(200);
 /// The system makes it some 50 µs more.
 const NAP: Duration = Duration::from_micros(10);
 
@@ -17,11 +16,8 @@ pub(super) fn finish<'a, D: ?Sized, S: Scope<'a>>(mut request: Request<'a, D, S>
     let start = Instant::now();
     while let Err(pending) = request.test() {
         request = pending;
-        let waited = start.elapsed();
-        if waited > YIELDING {
+        if start.elapsed() > AWAKE {
             thread::sleep(NAP);
-        } else if waited > AWAKE {
-            thread::yield_now();
         }
     }
 }
