@@ -6,7 +6,7 @@ mod coverage;
 mod examples;
 mod figures;
 mod isas;
-mod mpi;
+pub(crate) mod mpi;
 mod safety;
 mod same_bits;
 mod suites;
