@@ -21,6 +21,8 @@ use calls::Sums;
 /// (`MPI_THREAD_FUNNELED`). Dropping it ends MPI, which waits for the other ranks; where a panic drops it, it ends the job
 /// ([`abort`](Self::abort)), since the others might wait for ever.
 ///
+/// A rank that is gone ends the job: no call returns an error for that.
+///
 /// A call waits for the other ranks mostly asleep, so that a rank that is ahead leaves its core to those that compute.
 ///
 /// ```no_run

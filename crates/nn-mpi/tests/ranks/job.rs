@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 /// Tells a rank what to do.
 pub(crate) const ROLE: &str = "NN_MPI_TEST_ROLE";
 
-/// `mpirun` of Open MPI as a sandbox needs it: any number of ranks, on any cores, by any user, and no network.
+/// `mpirun` of Open MPI as a sandbox needs it: any number of ranks, on any cores, by any user, and no network; and none that hangs.
 const SANDBOX: [(&str, &str); 6] = [
+    ("MPIEXEC_TIMEOUT", "100"),
     ("OMPI_MCA_rmaps_base_oversubscribe", "1"),
     ("OMPI_MCA_hwloc_base_binding_policy", "none"),
     ("OMPI_ALLOW_RUN_AS_ROOT", "1"),
     ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
     ("OMPI_MCA_btl", "self,vader"),
-    ("OMPI_MCA_plm_rsh_agent", "false"),
 ];
 
 /// A job of `ranks` ranks that play `role`.
