@@ -1,11 +1,12 @@
 //! `cargo xtask ci`
 
 mod checks;
-mod command;
+pub(crate) mod command;
 mod coverage;
 mod examples;
 mod figures;
 mod isas;
+pub(crate) mod mpi;
 mod safety;
 mod same_bits;
 mod suites;
@@ -56,6 +57,8 @@ pub(crate) enum Step {
     Examples,
     /// Training gives the same weights on each instruction set and number of threads
     Weights,
+    /// Jobs of several ranks over MPI
+    Mpi,
     /// Every intrinsic is inlined into its kernel
     Inlined,
     /// The suites under AddressSanitizer
@@ -109,6 +112,7 @@ impl Step {
             Step::Sweep => suites::sweep(),
             Step::Examples => examples::accuracy(),
             Step::Weights => same_bits::weights(coverage),
+            Step::Mpi => mpi::ranks(),
             Step::Inlined => examples::inlined(),
             Step::Asan => safety::asan(),
             Step::Fuzz => safety::fuzz(),

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Digest(Digest),
     /// Count the instructions of kernels on AVX2 under callgrind, and compare them with those of before
     Instructions(Instructions),
+    /// Measure sums over two ranks by MPI and steps of training, and draw how training scales by them
+    Scaling(Scaling),
     /// Train for many steps and see that memory and speed stay level
     Soak(Soak),
     /// Run the element-wise functions over all 2^32 inputs and judge each result against f64
@@ -50,6 +52,13 @@ pub(crate) struct Soak {
     /// Threads; 0 is one for each core
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) threads: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Scaling {
+    /// A directory for scaling.svg and scaling.md
+    #[arg(long, value_name = "DIR", default_value = "crates/nn-mpi/src/guide")]
+    pub(crate) output: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod digest;
 mod flags;
 mod instructions;
 mod rebuild;
+mod scaling;
 mod soak;
 mod sweep;
 mod table;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         Command::Ci(flags) => ci::run(&flags),
         Command::Digest(flags) => digest::run(&flags),
         Command::Instructions(flags) => instructions::run(&flags),
+        Command::Scaling(flags) => scaling::run(&flags),
         Command::Soak(flags) => soak::run(&flags),
         Command::Sweep(flags) => sweep::run(&flags),
     };

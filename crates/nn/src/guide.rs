@@ -1,4 +1,5 @@
 //! What is good to know before the details: [`numerics`], [`performance`], and the [`names`] that other libraries have.
+//! Training on many machines has [a page](../../nn_mpi/guide/index.html) with its crate, `nn-mpi`.
 
 /// What is computed in which precision, what is the same on every machine, and what is refused.
 #[doc = include_str!("guide/numerics.md")]

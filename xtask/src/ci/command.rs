@@ -11,11 +11,11 @@ pub(super) fn root() -> &'static Path {
 }
 
 /// Where cargo builds.
-pub(super) fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
-pub(super) fn program(name: impl AsRef<std::ffi::OsStr>, arguments: &str) -> Command {
+pub(crate) fn program(name: impl AsRef<std::ffi::OsStr>, arguments: &str) -> Command {
     let mut command = Command::new(name);
     // What `cargo run` says of this program is not so of those that it starts; cargo-machete is misled by it.
     let of_this = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
@@ -26,7 +26,7 @@ pub(super) fn program(name: impl AsRef<std::ffi::OsStr>, arguments: &str) -> Com
     command
 }
 
-pub(super) fn cargo(arguments: &str) -> Command {
+pub(crate) fn cargo(arguments: &str) -> Command {
     program(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), arguments)
 }
 
@@ -39,7 +39,7 @@ pub(super) fn xtask(arguments: &str) -> std::io::Result<Command> {
 ///
 /// # Errors
 /// If it cannot be started or does not end with success.
-pub(super) fn run(command: &mut Command) -> Result<(), String> {
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     show(command);
     let status = command.status().map_err(|error| failure(command, error))?;
     if status.success() { Ok(()) } else { Err(failure(command, status)) }
