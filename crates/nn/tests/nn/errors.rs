@@ -229,3 +229,17 @@ fn models_that_cannot_be_are_refused() {
     let last_is_sigmoid = Model::builder(2).linear(1, Activation::Sigmoid).loss(Loss::BceWithLogits).build();
     assert_says(&last_is_sigmoid.unwrap_err(), &["binary cross-entropy", "logits", "Sigmoid"]);
 }
+
+#[test]
+fn errors_can_be_boxed_and_models_go_between_threads() {
+    fn as_error(error: Error) -> Box<dyn std::error::Error + Send + Sync> {
+        error.into()
+    }
+    fn moved<T: Send + Sync + 'static>(value: T) -> T {
+        std::thread::spawn(move || value).join().unwrap()
+    }
+    let trainer = Trainer::new(Model::softmax_regression(2, 2).unwrap(), TrainOptions::default()).unwrap();
+    let error = moved(trainer).fit((&[f32::NAN, 0.0], &[1])).unwrap_err();
+    let text = error.to_string();
+    assert_eq!(moved(as_error(error)).to_string(), text);
+}
