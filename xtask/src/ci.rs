@@ -7,6 +7,7 @@ mod examples;
 mod figures;
 mod isas;
 pub(crate) mod mpi;
+mod packages;
 mod safety;
 mod same_bits;
 mod suites;
@@ -55,6 +56,8 @@ pub(crate) enum Step {
     Sweep,
     /// The examples reach their accuracy
     Examples,
+    /// The example of images learns Fashion-MNIST
+    Fashion,
     /// Training gives the same weights on each instruction set and number of threads
     Weights,
     /// Jobs of several ranks over MPI
@@ -111,6 +114,7 @@ impl Step {
             Step::Digests => same_bits::digests(coverage),
             Step::Sweep => suites::sweep(),
             Step::Examples => examples::accuracy(),
+            Step::Fashion => examples::fashion_mnist(),
             Step::Weights => same_bits::weights(coverage),
             Step::Mpi => mpi::ranks(),
             Step::Inlined => examples::inlined(),

@@ -1,7 +1,10 @@
 //! The examples: that they learn, and what they were compiled to.
 
 use super::command::{cargo, output, program, run, succeeds, target};
+use super::packages::{install, may_install};
 use super::{Outcome, StepResult};
+use std::error::Error;
+use std::path::Path;
 
 /// The least that the last number of the line `test:` of each example of `nn` may be: an accuracy, or another figure that is
 /// better when larger. The bits are the same everywhere, so a floor only leaves room for a deliberate change of the arithmetic.
@@ -17,14 +20,33 @@ const FLOORS: [(&str, f64); 7] = [
 
 pub(super) fn accuracy() -> StepResult {
     for (example, floor) in FLOORS {
-        let text = output(&mut cargo(&format!("run --quiet --release -p nn --example {example}")))?;
-        let figure = test_figure(&text).ok_or_else(|| format!("{example} printed no figure of a test"))?;
-        if figure.is_nan() || figure < floor {
-            return Err(format!("{example}: {figure} in the test, at least {floor} expected").into());
-        }
+        reaches(example, floor)?;
     }
     run(&mut cargo("run --quiet --release -p kernels --example embed"))?;
     Ok(Outcome::Passed)
+}
+
+/// Images of another size than the digits', in IDX files, of which there are 70,000.
+pub(super) fn fashion_mnist() -> StepResult {
+    const FILES: &str = "/usr/share/datasets/fashion-mnist";
+    const PACKAGE: &str = "dataset-fashion-mnist";
+    if !Path::new(FILES).exists() && may_install() {
+        install(PACKAGE);
+    }
+    if !Path::new(FILES).exists() {
+        return Ok(Outcome::Skipped(format!("there is no {FILES}; the package of Debian is {PACKAGE}")));
+    }
+    reaches(&format!("digits -- --epochs 3 --data {FILES}"), 0.84)?;
+    Ok(Outcome::Passed)
+}
+
+fn reaches(example: &str, floor: f64) -> Result<(), Box<dyn Error>> {
+    let text = output(&mut cargo(&format!("run --quiet --release -p nn --example {example}")))?;
+    let figure = test_figure(&text).ok_or_else(|| format!("{example} printed no figure of a test"))?;
+    if figure.is_nan() || figure < floor {
+        return Err(format!("{example}: {figure} in the test, at least {floor} expected").into());
+    }
+    Ok(())
 }
 
 /// The last number of the line that starts with `test:`.

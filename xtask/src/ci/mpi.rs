@@ -1,6 +1,7 @@
 //! Jobs of several ranks on this machine.
 
 use super::command::{cargo, output, program, run, succeeds, target};
+use super::packages::{install, may_install};
 use super::{Outcome, StepResult};
 use std::env;
 use std::process::Command;
@@ -22,7 +23,7 @@ pub(super) fn ranks() -> StepResult {
         if !may_install() {
             return Ok(Outcome::Skipped(format!("there is no {lack}; the packages of Debian are {PACKAGES}")));
         }
-        install();
+        install(PACKAGES);
         if let Some(lack) = missing() {
             return Ok(Outcome::Skipped(format!("there is no {lack}, and {PACKAGES} could not be installed")));
         }
@@ -62,21 +63,4 @@ fn missing() -> Option<&'static str> {
         return Some("mpicc");
     }
     (!has_clang).then_some("libclang")
-}
-
-/// Whether this is a machine of a continuous integration, where packages can be installed and nobody minds.
-fn may_install() -> bool {
-    let is_root = program("id", "-u").output().is_ok_and(|id| id.stdout.trim_ascii() == b"0");
-    env::var("CI").is_ok_and(|ci| ci == "true") && is_root && succeeds(&mut program("apt-get", "--version"))
-}
-
-/// Installs the packages; if that fails, they are missing still.
-fn install() {
-    let install = format!("install --yes --quiet=2 --no-install-recommends {PACKAGES}");
-    let apt = |arguments: &str| {
-        println!("$ apt-get {arguments}");
-        succeeds(program("apt-get", arguments).env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    // The lists of packages may be missing or old.
-    let _ = apt(&install) || apt("update --quiet=2") && apt(&install);
 }
