@@ -78,8 +78,9 @@ impl Counted {
     }
 }
 
-/// The ranks are threads that start and end before and after all that is counted.
-fn steps_over_ranks_allocate_nothing(ranks: usize, name: &str, append: Append, x: &[f32], labels: &[u32]) {
+/// The ranks are threads that start and end before and after all that is counted; each trains on a pool of its own.
+fn steps_over_ranks_allocate_nothing(pools: &[Arc<ThreadPool>], name: &str, append: Append, x: &[f32], labels: &[u32]) {
+    let ranks = pools.len();
     let sharding = Sharding { shards: 2, ..Sharding::default() };
     Threads::run(ranks, |collective| {
         let builder = append(Model::builder(INPUTS)).linear(CLASSES, Activation::Identity);
@@ -90,10 +91,9 @@ fn steps_over_ranks_allocate_nothing(ranks: usize, name: &str, append: Append, x
             max_epochs: EPOCHS,
             tol: None,
             sharding: Some(sharding),
-            threads: 1,
             ..TrainOptions::default()
         };
-        let mut trainer = Trainer::new(model, options).unwrap();
+        let mut trainer = Trainer::with_pool(model, options, Arc::clone(&pools[collective.rank()])).unwrap();
         let rows = sharding.rows(collective.rank(), ranks, ROWS).unwrap();
         let part = Part::new((&x[rows.start * INPUTS..rows.end * INPUTS], &labels[rows]), ROWS);
         let mut counted = Counted::default();
@@ -118,8 +118,18 @@ fn steps_and_predictions_allocate_nothing() {
         RmsProp::default().into(),
         Adagrad::default().into(),
     ];
-    // Small as the products are, all threads shall work. Both pools live to the end, as threads that start or end may
-    // allocate at any time.
+    // Before there are threads: those that start or end may allocate at any time.
+    for (name, append) in MODELS {
+        let model = append(Model::builder(INPUTS)).linear(CLASSES, Activation::Identity).build().unwrap();
+        let mut predictor = Predictor::new(&model, 3).unwrap();
+        predictor.predict(&x[..3 * INPUTS]).unwrap();
+        let before = allocations();
+        for row in x.chunks_exact(INPUTS) {
+            predictor.predict(row).unwrap();
+        }
+        assert_eq!(allocations(), before, "{name}");
+    }
+    // Small as the products are, all threads shall work. All pools live to the end.
     let pools = [1, 2].map(|threads| Arc::new(ThreadPool::with_work_per_thread(threads, 1).unwrap()));
     for pool in &pools {
         let threads = pool.threads();
@@ -153,19 +163,10 @@ fn steps_and_predictions_allocate_nothing() {
             }
         }
     }
+    let of_ranks = [(); 2].map(|()| Arc::new(ThreadPool::new(1).unwrap()));
     for ranks in [1, 2] {
         for (name, append) in MODELS {
-            steps_over_ranks_allocate_nothing(ranks, name, append, &x, &labels);
+            steps_over_ranks_allocate_nothing(&of_ranks[..ranks], name, append, &x, &labels);
         }
-    }
-    for (name, append) in MODELS {
-        let model = append(Model::builder(INPUTS)).linear(CLASSES, Activation::Identity).build().unwrap();
-        let mut predictor = Predictor::new(&model, 3).unwrap();
-        predictor.predict(&x[..3 * INPUTS]).unwrap();
-        let before = allocations();
-        for row in x.chunks_exact(INPUTS) {
-            predictor.predict(row).unwrap();
-        }
-        assert_eq!(allocations(), before, "{name}");
     }
 }
