@@ -179,6 +179,17 @@ impl<'a> Rows<'a> {
         self.count
     }
 
+    /// Some of the rows.
+    pub(crate) fn part(&self, rows: Range<usize>) -> Rows<'a> {
+        let (from, to) = (rows.start, rows.end);
+        let source = match self.source {
+            Source::Slice(slice) => Source::Slice(&slice[from * self.cols..to * self.cols]),
+            Source::Bytes(bytes, scale) => Source::Bytes(bytes.row_range(from, to), scale),
+            Source::View(view) => Source::View(view.row_range(from, to)),
+        };
+        Rows { source, count: rows.len(), cols: self.cols }
+    }
+
     /// All rows, where they are floats that lie one after the other.
     pub(crate) fn as_slice(&self) -> Option<&'a [f32]> {
         match self.source {

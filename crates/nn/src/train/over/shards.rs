@@ -72,7 +72,7 @@ impl<'a> CheckedPart<'a> {
         let (fraction, shards) = (options.validation_fraction, place.sharding.shards);
         let (mut validation, mut selected) = (Vec::new(), Vec::new());
         for (shard, first, examples) in self.shards(model, place)? {
-            let x = model.check_inputs(examples.x)?;
+            let x = self.x.part(first..first + rows_of(shards, shard, self.total));
             let (drawn, others) = Validation::drawn(model, x, examples.targets, fraction, (options.seed, shard + 1))?;
             validation.push(drawn);
             selected.extend(others.into_iter().map(|row| first + row));
