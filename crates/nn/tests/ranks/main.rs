@@ -4,6 +4,7 @@ mod bits;
 mod errors;
 mod gradient;
 mod resume;
+mod validation;
 
 use std::ops::ControlFlow;
 
