@@ -9,9 +9,11 @@
 //! both run along K is a dot product with another order, see `dot`; that choice depends on the shapes and strides of
 //! the whole problem only.
 
+mod band;
 mod blas;
 mod blocking;
 mod copy;
+mod direct;
 mod dot;
 mod element;
 mod epilogue;

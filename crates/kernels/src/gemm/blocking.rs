@@ -26,6 +26,11 @@ pub(crate) fn n_block(kc: usize, nr: usize, element_bytes: usize) -> usize {
     (columns / nr).max(1) * nr
 }
 
+/// Whether neither K nor the columns of B have to be cut.
+pub(crate) fn is_one_block<T>(k: usize, n: usize) -> bool {
+    (1..=KC_MAX).contains(&k) && n <= NC_MAX && k * n * size_of::<T>() <= B_BLOCK_BYTES
+}
+
 /// From this depth of K on, a B that has to be transposed is packed panel by panel: each is read from the L1 cache, where
 /// writing it has left it, and all go through the same few KiB. It pays for reading all of A again for each panel: 1.07
 /// times as fast for 64x784x128 with AVX-512, 0.6 times for 512x512x10.

@@ -9,15 +9,14 @@
 //! LOOP 1        columns of the block, nr at a time  the micro-kernel: C tile mr x nr in registers
 //! ```
 
+use super::band::{ATile, BBlock, band, mr, streams};
 use super::epilogue::TileEpilogue;
-use super::micro::{ALayout, MR_MAX, ROW_GROUP, Tile, Width};
-use super::pack::Panels;
+use super::micro::ALayout;
 use super::problem::{BOperand, Order};
 use super::scratch::{Buffers, Scratch};
-use super::{Arithmetic, MatMut, MatRef, Problem, blocking, copy, dot, micro, pack, row, scratch};
+use super::{Arithmetic, MatMut, MatRef, Problem, blocking, copy, direct, dot, pack, row, scratch};
 use crate::reduce::add_rows;
 use crate::simd::{Float, Simd};
-use std::marker::PhantomData;
 
 /// Computes a problem on this thread with one instruction set.
 pub(crate) fn serial<S: Simd, T: Arithmetic>(problem: &mut Problem<'_, T>) {
@@ -26,6 +25,7 @@ pub(crate) fn serial<S: Simd, T: Arithmetic>(problem: &mut Problem<'_, T>) {
     match problem.order {
         Order::Dot => dot::dots(s, problem.reborrow()),
         Order::Chain if row::is_row(problem) => row::row(s, problem.reborrow()),
+        Order::Chain if direct::is_direct::<S, T>(problem) => direct::direct(s, problem),
         Order::Chain => scratch::with_buffers(|buffers| {
             s.run(
                 #[inline(always)]
@@ -63,16 +63,11 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
                 BOperand::Packed(panels) => BBlock::packed(panels, pc, jc),
             };
             let a = ABlock::new::<S>(problem.a.col_range(pc, pc + depth), cols.div_ceil(nr));
-            let streams = cols <= nr && a.streams();
+            let streams = !a.packed && cols <= nr && streams(a.view);
             let beta = if pc == 0 { problem.beta } else { Some(T::from(1.0)) };
             let epilogue = if is_last { problem.epilogue } else { TileEpilogue::None };
             // LOOP 2
-            let mr = match cols <= lanes && cols < nr {
-                // Pointers to as many rows as a narrow tile can hold would not stay in registers.
-                true if problem.a.has_contiguous_rows() => S::MR_NARROW.min(16),
-                true => S::MR_NARROW,
-                false => S::MR,
-            };
+            let mr = mr::<S, T>(problem.a, cols);
             for (i, rows) in blocking::even_pieces(m, mr) {
                 let a = a.tile(s, i, rows, &mut buffers.a);
                 if streams {
@@ -104,100 +99,6 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
     }
 }
 
-/// LOOP 1: a row tile of A over all columns of a block of B.
-#[inline(always)]
-fn band<S: Simd, T: Arithmetic>(alpha: T, a: &ATile<'_, T>, b: &BBlock<'_, T>, beta: Option<T>, mut c: MatMut<'_, T>) {
-    let (rows, cols) = (c.rows(), c.cols());
-    let lanes = T::Vector::<S>::LANES;
-    let to = c.as_mut_ptr();
-    let mut tile = Tile {
-        k: a.k,
-        a: a.row_pointers(0, rows),
-        a_stride: a.stride,
-        b: b.column(0),
-        b_row_stride: b.row_stride,
-        c: to,
-        c_row_stride: c.row_stride(),
-        cols: 0,
-        alpha,
-        beta,
-    };
-    let mut j = 0;
-    let full = micro::kernels::<S, T>(a.layout, Width::Full);
-    while j + S::NV * lanes <= cols {
-        (tile.b, tile.c) = (b.column(j), to.wrapping_add(j));
-        // SAFETY: whoever calls holds a token, which proves the features. A's view, or the panel packed from it, holds
-        // `rows` rows of depth k; B's view as many rows of columns j to j + NV * lanes, which never cross from one packed
-        // panel to the next; and C is ours and holds these columns, its rows contiguous.
-        unsafe { full[rows - 1](&tile) };
-        j += S::NV * lanes;
-    }
-    while j < cols {
-        (tile.b, tile.cols) = (b.column(j), lanes.min(cols - j));
-        for (i, tile_rows) in blocking::even_pieces(rows, S::MR_NARROW) {
-            tile.a = a.row_pointers(i, tile_rows);
-            tile.c = to.wrapping_offset(i as isize * tile.c_row_stride).wrapping_add(j);
-            let kernel = micro::kernels::<S, T>(a.layout, Width::Narrow)[tile_rows - 1];
-            // SAFETY: as above, for rows i to i + tile_rows and `tile.cols` columns; B was packed with whole vectors
-            // unless partial loads are cheap.
-            unsafe { kernel(&tile) };
-        }
-        j += lanes;
-    }
-}
-
-/// A block of B as the micro-kernel reads it: rows of whole vectors.
-struct BBlock<'a, T> {
-    ptr: *const T,
-    row_stride: isize,
-    /// Columns of a packed panel and the distance from one panel to the next; `None` where B is read as it lies.
-    panels: Option<(usize, usize)>,
-    memory: PhantomData<&'a [T]>,
-}
-
-impl<'a, T: Arithmetic> BBlock<'a, T> {
-    /// Packs `b` if it has to be or if that pays for `m` rows of A.
-    #[inline(always)]
-    fn new<S: Simd>(s: S, b: MatRef<'a, T>, m: usize, buffer: &'a mut Scratch) -> Self {
-        let lanes = T::Vector::<S>::LANES;
-        let nr = S::NV * lanes;
-        let whole_vectors = b.cols().is_multiple_of(lanes) || T::Vector::<S>::CHEAP_TAIL_LOADS;
-        let contiguous = b.col_stride() == 1 || b.cols() == 1;
-        if contiguous && whole_vectors && !pack::pays_for_b::<T>(b, m) {
-            BBlock { ptr: b.as_ptr(), row_stride: b.row_stride(), panels: None, memory: PhantomData }
-        } else {
-            let panels = buffer.elements(b.cols().div_ceil(nr) * nr * b.rows());
-            pack::pack_b(s, b, nr, panels);
-            BBlock {
-                ptr: panels.as_ptr(),
-                row_stride: nr as isize,
-                panels: Some((nr, nr * b.rows())),
-                memory: PhantomData,
-            }
-        }
-    }
-
-    /// Rows from `row` and columns from `col` on of an operand that was packed before.
-    fn packed(panels: Panels<'a, T>, row: usize, col: usize) -> Self {
-        let Panels { memory, nr, k, .. } = panels;
-        BBlock {
-            ptr: memory[col * k + row * nr..].as_ptr(),
-            row_stride: nr as isize,
-            panels: Some((nr, nr * k)),
-            memory: PhantomData,
-        }
-    }
-
-    /// Where column `j` of row 0 lies; a tile's columns never cross from one panel to the next.
-    fn column(&self, j: usize) -> *const T {
-        let offset = match self.panels {
-            None => j,
-            Some((nr, distance)) => j / nr * distance + j % nr,
-        };
-        self.ptr.wrapping_add(offset)
-    }
-}
-
 /// A block of A, and how the micro-kernel reads its row tiles.
 struct ABlock<'a, T> {
     view: MatRef<'a, T>,
@@ -214,12 +115,6 @@ impl<'a, T: Arithmetic> ABlock<'a, T> {
             true => ABlock { view, layout: ALayout::Rows, packed: pays },
             false => ABlock { view, layout: ALayout::Columns, packed: pays || view.row_stride() != 1 },
         }
-    }
-
-    /// Whether its rows come from beyond the L1 cache, each for the first time, if one tile of B is all that they meet.
-    fn streams(&self) -> bool {
-        let bytes = self.view.rows() * self.view.cols() * size_of::<T>();
-        self.layout == ALayout::Rows && !self.packed && bytes > blocking::L1_BYTES
     }
 
     /// Rows `i` to `i + rows`.
@@ -242,44 +137,6 @@ impl<'a, T: Arithmetic> ABlock<'a, T> {
                 (packed.as_ptr(), rows as isize)
             }
         };
-        ATile { ptr, layout, stride, k, memory: PhantomData }
-    }
-}
-
-/// A row tile of A as the micro-kernel reads it.
-struct ATile<'a, T> {
-    ptr: *const T,
-    layout: ALayout,
-    stride: isize,
-    k: usize,
-    memory: PhantomData<&'a [T]>,
-}
-
-impl<T: Arithmetic> ATile<'_, T> {
-    /// Asks for the first lines of the rows after this tile's. There may be none: a prefetch does not mind.
-    #[inline(always)]
-    fn fetch_next<S: Simd>(&self, s: S, rows: usize) {
-        const LINE: usize = 64;
-        let bytes = (self.k * size_of::<T>()).min(4 * LINE);
-        for row in rows..2 * rows {
-            let row = self.ptr.wrapping_offset(row as isize * self.stride);
-            for byte in (0..bytes).step_by(LINE) {
-                T::Vector::<S>::prefetch(s, row.wrapping_byte_add(byte));
-            }
-        }
-    }
-
-    /// Pointers to rows i, i + [`ROW_GROUP`], ... of column 0 for a tile of `rows`; those past it are not to be used.
-    #[inline(always)]
-    fn row_pointers(&self, i: usize, rows: usize) -> [*const T; MR_MAX.div_ceil(ROW_GROUP)] {
-        let row_stride = match self.layout {
-            ALayout::Rows => self.stride,
-            ALayout::Columns => 1,
-        };
-        let mut pointers = [self.ptr.wrapping_offset(i as isize * row_stride); _];
-        for group in 1..rows.div_ceil(ROW_GROUP) {
-            pointers[group] = pointers[group - 1].wrapping_offset(ROW_GROUP as isize * row_stride);
-        }
-        pointers
+        ATile::new(ptr, layout, stride, k)
     }
 }

@@ -41,6 +41,10 @@ pub(crate) const ROW_GROUP: usize = 3;
 /// How many rows of B ahead of their use are asked for: B streams from the L2 cache.
 const PREFETCH_ROWS: isize = 8;
 
+/// From this depth on a tile asks for its lines of C before it computes. A shallower one is done before they come, and its
+/// requests keep back the stores of the tile before: without them 784x1x128 is 1.5 times as fast and 10000x32x32 1.07 times.
+const K_FOR_FETCHING_C: usize = 48;
+
 /// Which neighbours of A lie side by side.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum ALayout {
@@ -143,12 +147,14 @@ unsafe fn micro_kernel<
         |s| {
             // SAFETY: the caller's promise, passed on.
             unsafe {
-                for_each_row!(MR, |I| {
-                    let c = tile.c.wrapping_offset(I as isize * tile.c_row_stride);
-                    for j in 0..NV {
-                        T::Vector::<S>::prefetch_for_writing(s, c.wrapping_add(j * T::Vector::<S>::LANES));
-                    }
-                });
+                if tile.k >= K_FOR_FETCHING_C {
+                    for_each_row!(MR, |I| {
+                        let c = tile.c.wrapping_offset(I as isize * tile.c_row_stride);
+                        for j in 0..NV {
+                            T::Vector::<S>::prefetch_for_writing(s, c.wrapping_add(j * T::Vector::<S>::LANES));
+                        }
+                    });
+                }
                 let product = accumulate::<S, T, MR, NV, A_ROWS, NARROW>(s, tile);
                 store::<S, T, MR, NV, NARROW>(s, tile, product);
             }

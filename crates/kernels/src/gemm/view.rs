@@ -52,6 +52,17 @@ impl Shape {
         Shape { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride }
     }
 
+    /// Rows one after the other in a slice of `len` elements, which has to be filled by them.
+    #[track_caller]
+    #[inline]
+    fn row_major(len: usize, rows: usize, cols: usize) -> Shape {
+        assert!(
+            rows.checked_mul(cols) == Some(len),
+            "a dense {rows}x{cols} matrix needs rows * cols elements, the slice has {len}"
+        );
+        Shape { rows, cols, row_stride: cols as isize, col_stride: 1 }
+    }
+
     fn is_empty(self) -> bool {
         self.rows == 0 || self.cols == 0
     }
@@ -121,9 +132,10 @@ impl<'a, T: Copy> MatRef<'a, T> {
     /// # Panics
     /// Unless `data` has exactly `rows * cols` elements.
     #[track_caller]
+    #[inline]
     pub fn from_row_major(data: &'a [T], rows: usize, cols: usize) -> Self {
-        check_dense(data.len(), rows, cols);
-        Self::from_strided(data, 0, rows, cols, cols as isize, 1)
+        let shape = Shape::row_major(data.len(), rows, cols);
+        MatRef { ptr: data.as_ptr(), shape, memory: PhantomData }
     }
 
     /// Element (i, j) is `data[offset + i * row_stride + j * col_stride]`.
@@ -222,9 +234,10 @@ impl<'a, T: Copy> MatMut<'a, T> {
     /// # Panics
     /// Unless `data` has exactly `rows * cols` elements.
     #[track_caller]
+    #[inline]
     pub fn from_row_major(data: &'a mut [T], rows: usize, cols: usize) -> Self {
-        check_dense(data.len(), rows, cols);
-        Self::from_strided(data, 0, rows, cols, cols as isize, 1)
+        let shape = Shape::row_major(data.len(), rows, cols);
+        MatMut { ptr: data.as_mut_ptr(), shape, memory: PhantomData }
     }
 
     /// Element (i, j) is `data[offset + i * row_stride + j * col_stride]`.
@@ -382,14 +395,6 @@ macro_rules! shape_getters {
     )*};
 }
 shape_getters!(MatRef, MatMut);
-
-#[track_caller]
-fn check_dense(len: usize, rows: usize, cols: usize) {
-    assert!(
-        rows.checked_mul(cols) == Some(len),
-        "a dense {rows}x{cols} matrix needs rows * cols elements, the slice has {len}"
-    );
-}
 
 #[track_caller]
 fn check_range(from: usize, to: usize, len: usize) {

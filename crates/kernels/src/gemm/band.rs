@@ -1,0 +1,177 @@
+//! One row tile of A over a block of B, and the two as the micro-kernel reads them.
+
+use super::micro::{self, ALayout, MR_MAX, ROW_GROUP, Tile, Width};
+use super::pack::{self, Panels};
+use super::scratch::Scratch;
+use super::{Arithmetic, MatMut, MatRef, blocking};
+use crate::simd::{Float, Simd};
+use std::marker::PhantomData;
+
+/// How many rows a row tile of A has, for a block of so many columns.
+#[inline(always)]
+pub(crate) fn mr<S: Simd, T: Arithmetic>(a: MatRef<'_, T>, cols: usize) -> usize {
+    let lanes = T::Vector::<S>::LANES;
+    match cols <= lanes && S::NV > 1 {
+        // Pointers to as many rows as a narrow tile can hold would not stay in registers.
+        true if a.has_contiguous_rows() => S::MR_NARROW.min(16),
+        true => S::MR_NARROW,
+        false => S::MR,
+    }
+}
+
+/// Whether rows of A come from beyond the L1 cache, each for the first time, if one tile of B is all that they meet.
+#[inline(always)]
+pub(crate) fn streams<T: Arithmetic>(a: MatRef<'_, T>) -> bool {
+    a.col_stride() == 1 && a.rows() * a.cols() * size_of::<T>() > blocking::L1_BYTES
+}
+
+/// A row tile of A over all columns of a block of B.
+#[inline(always)]
+pub(crate) fn band<S: Simd, T: Arithmetic>(
+    alpha: T,
+    a: &ATile<'_, T>,
+    b: &BBlock<'_, T>,
+    beta: Option<T>,
+    mut c: MatMut<'_, T>,
+) {
+    let (rows, cols) = (c.rows(), c.cols());
+    let lanes = T::Vector::<S>::LANES;
+    let to = c.as_mut_ptr();
+    let mut tile = Tile {
+        k: a.k,
+        a: a.row_pointers(0, rows),
+        a_stride: a.stride,
+        b: b.column(0),
+        b_row_stride: b.row_stride,
+        c: to,
+        c_row_stride: c.row_stride(),
+        cols: 0,
+        alpha,
+        beta,
+    };
+    let mut j = 0;
+    let full = micro::kernels::<S, T>(a.layout, Width::Full);
+    while j + S::NV * lanes <= cols {
+        (tile.b, tile.c) = (b.column(j), to.wrapping_add(j));
+        // SAFETY: whoever calls holds a token, which proves the features. A's view, or the panel packed from it, holds
+        // `rows` rows of depth k; B's view as many rows of columns j to j + NV * lanes, which never cross from one packed
+        // panel to the next; and C is ours and holds these columns, its rows contiguous.
+        unsafe { full[rows - 1](&tile) };
+        j += S::NV * lanes;
+    }
+    while j < cols {
+        (tile.b, tile.cols) = (b.column(j), lanes.min(cols - j));
+        for (i, tile_rows) in blocking::even_pieces(rows, S::MR_NARROW) {
+            tile.a = a.row_pointers(i, tile_rows);
+            tile.c = to.wrapping_offset(i as isize * tile.c_row_stride).wrapping_add(j);
+            let kernel = micro::kernels::<S, T>(a.layout, Width::Narrow)[tile_rows - 1];
+            // SAFETY: as above, for rows i to i + tile_rows and `tile.cols` columns; B was packed with whole vectors
+            // unless partial loads are cheap.
+            unsafe { kernel(&tile) };
+        }
+        j += lanes;
+    }
+}
+
+/// A block of B as the micro-kernel reads it: rows of whole vectors.
+pub(crate) struct BBlock<'a, T> {
+    ptr: *const T,
+    row_stride: isize,
+    /// Columns of a packed panel and the distance from one panel to the next; `None` where B is read as it lies.
+    panels: Option<(usize, usize)>,
+    memory: PhantomData<&'a [T]>,
+}
+
+impl<'a, T: Arithmetic> BBlock<'a, T> {
+    /// Packs `b` if it has to be or if that pays for `m` rows of A.
+    #[inline(always)]
+    pub(crate) fn new<S: Simd>(s: S, b: MatRef<'a, T>, m: usize, buffer: &'a mut Scratch) -> Self {
+        let nr = S::NV * T::Vector::<S>::LANES;
+        if b.has_contiguous_rows() && Self::is_readable::<S>(b, m) {
+            Self::as_it_lies(b)
+        } else {
+            let panels = buffer.elements(b.cols().div_ceil(nr) * nr * b.rows());
+            pack::pack_b(s, b, nr, panels);
+            BBlock {
+                ptr: panels.as_ptr(),
+                row_stride: nr as isize,
+                panels: Some((nr, nr * b.rows())),
+                memory: PhantomData,
+            }
+        }
+    }
+
+    /// Whether rows of B can be read as they lie, and that costs no more than a copy.
+    #[inline(always)]
+    pub(crate) fn is_readable<S: Simd>(b: MatRef<'_, T>, m: usize) -> bool {
+        (b.cols().is_multiple_of(T::Vector::<S>::LANES) || T::Vector::<S>::CHEAP_TAIL_LOADS)
+            && !pack::pays_for_b::<T>(b, m)
+    }
+
+    pub(crate) fn as_it_lies(b: MatRef<'a, T>) -> Self {
+        BBlock { ptr: b.as_ptr(), row_stride: b.row_stride(), panels: None, memory: PhantomData }
+    }
+
+    /// Rows from `row` and columns from `col` on of an operand that was packed before.
+    pub(crate) fn packed(panels: Panels<'a, T>, row: usize, col: usize) -> Self {
+        let Panels { memory, nr, k, .. } = panels;
+        BBlock {
+            ptr: memory[col * k + row * nr..].as_ptr(),
+            row_stride: nr as isize,
+            panels: Some((nr, nr * k)),
+            memory: PhantomData,
+        }
+    }
+
+    /// Where column `j` of row 0 lies; a tile's columns never cross from one panel to the next.
+    fn column(&self, j: usize) -> *const T {
+        let offset = match self.panels {
+            None => j,
+            Some((nr, distance)) => j / nr * distance + j % nr,
+        };
+        self.ptr.wrapping_add(offset)
+    }
+}
+
+/// A row tile of A as the micro-kernel reads it.
+pub(crate) struct ATile<'a, T> {
+    ptr: *const T,
+    layout: ALayout,
+    stride: isize,
+    k: usize,
+    memory: PhantomData<&'a [T]>,
+}
+
+impl<T: Arithmetic> ATile<'_, T> {
+    /// `stride` is the one that `layout` leaves open.
+    pub(crate) fn new(ptr: *const T, layout: ALayout, stride: isize, k: usize) -> Self {
+        ATile { ptr, layout, stride, k, memory: PhantomData }
+    }
+
+    /// Asks for the first lines of the rows after this tile's. There may be none: a prefetch does not mind.
+    #[inline(always)]
+    pub(crate) fn fetch_next<S: Simd>(&self, s: S, rows: usize) {
+        const LINE: usize = 64;
+        let bytes = (self.k * size_of::<T>()).min(4 * LINE);
+        for row in rows..2 * rows {
+            let row = self.ptr.wrapping_offset(row as isize * self.stride);
+            for byte in (0..bytes).step_by(LINE) {
+                T::Vector::<S>::prefetch(s, row.wrapping_byte_add(byte));
+            }
+        }
+    }
+
+    /// Pointers to rows i, i + [`ROW_GROUP`], ... of column 0 for a tile of `rows`; those past it are not to be used.
+    #[inline(always)]
+    fn row_pointers(&self, i: usize, rows: usize) -> [*const T; MR_MAX.div_ceil(ROW_GROUP)] {
+        let row_stride = match self.layout {
+            ALayout::Rows => self.stride,
+            ALayout::Columns => 1,
+        };
+        let mut pointers = [self.ptr.wrapping_offset(i as isize * row_stride); _];
+        for group in 1..rows.div_ceil(ROW_GROUP) {
+            pointers[group] = pointers[group - 1].wrapping_offset(ROW_GROUP as isize * row_stride);
+        }
+        pointers
+    }
+}

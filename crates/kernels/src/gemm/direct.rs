@@ -1,0 +1,59 @@
+//! Products of one block: K is too short to be cut, and both operands are read as they lie. Most of training's are, and
+//! the small ones among them are over before buffers and blocks would be ready.
+
+use super::band::{ATile, BBlock, band, mr, streams};
+use super::micro::ALayout;
+use super::problem::BOperand;
+use super::{Arithmetic, Problem, blocking, pack};
+use crate::reduce::add_rows;
+use crate::simd::{Float, Simd};
+
+/// Whether [`direct`] computes the problem.
+#[inline]
+pub(crate) fn is_direct<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> bool {
+    let BOperand::View(b) = problem.b else {
+        return false;
+    };
+    let a = problem.a;
+    let (m, n, k) = problem.shape();
+    let nr = S::NV * T::Vector::<S>::LANES;
+    b.has_contiguous_rows()
+        && problem.c.has_contiguous_rows()
+        && blocking::is_one_block::<T>(k, n)
+        && BBlock::<T>::is_readable::<S>(b, m)
+        && (a.has_contiguous_rows() || a.row_stride() == 1)
+        && !pack::pays_for_a::<S, T>(a, n.div_ceil(nr))
+}
+
+/// Computes a problem for which [`is_direct`] holds. A function of its own, so that it has registers of its own.
+#[inline(never)]
+pub(crate) fn direct<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>) {
+    let (m, n, k) = problem.shape();
+    let BOperand::View(b) = problem.b else {
+        unreachable!("B was found to be a view");
+    };
+    s.run(
+        #[inline(always)]
+        |s| {
+            let a = problem.a;
+            let b = BBlock::as_it_lies(b);
+            let (layout, stride) = match a.has_contiguous_rows() {
+                true => (ALayout::Rows, a.row_stride()),
+                false => (ALayout::Columns, a.col_stride()),
+            };
+            let streams = n <= S::NV * T::Vector::<S>::LANES && streams(a);
+            for (i, rows) in blocking::even_pieces(m, mr::<S, T>(a, n)) {
+                let a = ATile::new(a.as_ptr().wrapping_offset(i as isize * a.row_stride()), layout, stride, k);
+                if streams {
+                    a.fetch_next(s, rows);
+                }
+                let mut c = problem.c.part(i, 0, rows, n);
+                band::<S, T>(problem.alpha, &a, &b, problem.beta, c.reborrow());
+                problem.epilogue.apply_to_part(s, i, 0, c.reborrow());
+                if let Some(sums) = &mut problem.column_sums {
+                    add_rows(s, c.as_ref(), sums);
+                }
+            }
+        },
+    );
+}
