@@ -91,6 +91,29 @@ fn threads_do_not_show() {
     });
 }
 
+/// A single row is computed apart from tiles, a long one over a large B yet otherwise; two rows are a tile.
+#[test]
+fn a_single_row_has_the_bits_of_a_row_among_others() {
+    for_each_isa(|set| {
+        let mut random = Random::new(9);
+        for shape in [(2, 2100, 131), (2, 333, 1111), (2, 270, 1030), (2, 200, 50)] {
+            for a_layout in [Layout::RowMajor, Layout::ColMajor] {
+                let case =
+                    GemmCase::<f32>::with_layouts(shape, (a_layout, Layout::RowPadded, Layout::RowMajor), &mut random);
+                for beta in [0.0, 1.3] {
+                    let (mut both, mut one) = (case.c.clone(), case.c.clone());
+                    let options = GemmOptions::default();
+                    set.gemm(case.alpha, case.a.view(), case.b.view(), beta, both.view_mut(), &options);
+                    let (first, c) = (case.a.view().row_range(0, 1), one.view_mut().split_rows(1).0);
+                    set.gemm(case.alpha, first, case.b.view(), beta, c, &options);
+                    let bits = |c: &Matrix<f32>| (0..shape.1).map(|j| c.get(0, j).to_bits()).collect::<Vec<_>>();
+                    assert!(bits(&one) == bits(&both), "{}, beta {beta}, on {}", case.description, set.isa());
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn an_epilogue_is_what_separate_passes_give() {
     for_each_isa(|set| {

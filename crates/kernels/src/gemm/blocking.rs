@@ -13,6 +13,9 @@ pub(crate) fn k_block(k: usize) -> usize {
 /// More than this does not stay in an L1 cache.
 pub(crate) const L1_BYTES: usize = 48 * 1024;
 
+/// More than this does not stay in most L2 caches.
+pub(crate) const L2_BYTES: usize = 1 << 20;
+
 /// Bytes of the block of B that should stay in the L2 cache (256 KiB to 2 MiB on today's cores, and the block leaves
 /// room for the rows of A and C that pass by).
 const B_BLOCK_BYTES: usize = 512 * 1024;

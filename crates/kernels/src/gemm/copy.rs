@@ -31,12 +31,22 @@ fn copy_inlined<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, to: MatMut<'_
 #[inline(always)]
 fn copy_rows<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
     let lanes = T::Vector::<S>::LANES;
-    for i in 0..from.rows() {
-        let (mut from, mut to) = (from.row(i).chunks_exact(lanes), to.row_mut(i).chunks_exact_mut(lanes));
-        for (from, to) in (&mut from).zip(&mut to) {
-            T::Vector::<S>::load(s, from).store(to);
+    let (cols, whole) = (from.cols(), from.cols() / lanes * lanes);
+    let tail = T::Vector::<S>::tail(s, cols - whole);
+    let (mut source, mut target) = (from.as_ptr(), to.as_mut_ptr());
+    for _ in 0..from.rows() {
+        // SAFETY: both pointers are at the start of a row, of `cols` neighbours; `to` is borrowed mutably.
+        unsafe {
+            for j in (0..whole).step_by(lanes) {
+                T::Vector::<S>::load_ptr(s, source.add(j)).store_ptr(target.add(j));
+            }
+            // A masked store of nothing takes as long as one of something.
+            if whole < cols {
+                T::Vector::<S>::load_tail(s, source.add(whole), tail).store_tail(target.add(whole), tail);
+            }
         }
-        T::Vector::<S>::load_partial(s, from.remainder()).store_partial(s, to.into_remainder());
+        source = source.wrapping_offset(from.row_stride());
+        target = target.wrapping_offset(to.row_stride());
     }
 }
 

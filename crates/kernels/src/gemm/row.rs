@@ -1,9 +1,11 @@
-//! A single row of C, from a B whose rows are contiguous: as many columns at a time as hide the latency of the chains, with
-//! nothing of what tiles need around them.
+//! A single row of C, from a B whose rows are contiguous, with nothing of what tiles need around them. Either as many
+//! columns at a time as hide the latency of the chains, whose sums stay in registers; or, where B does not stay
+//! in the L2 cache and its rows are longer than these columns, by whole rows of B, so that it is read in the order in
+//! which it lies: for 1x1024x1024 1.1 times as fast with AVX-512, 1.4 times with AVX2.
 
-use super::blocking::k_block;
+use super::blocking::{L2_BYTES, k_block};
 use super::problem::{BOperand, Order};
-use super::{Arithmetic, Problem};
+use super::{Arithmetic, Problem, scratch};
 use crate::simd::{Float, Simd};
 
 /// Whether [`row`] computes the problem.
@@ -26,6 +28,21 @@ pub(crate) fn row<S: Simd, T: Arithmetic>(s: S, problem: Problem<'_, T>) {
     };
     let (lanes, to) = (T::Vector::<S>::LANES, c.as_mut_ptr());
     let row = Row { k, a: a.as_ptr(), a_stride: a.col_stride(), b: b.as_ptr(), b_stride: b.row_stride(), alpha, beta };
+    if n > 8 * lanes && n * k * size_of::<T>() > L2_BYTES {
+        scratch::with_buffers(|buffers| {
+            s.run(
+                #[inline(always)]
+                |s| {
+                    for j in (0..n).step_by(SWEPT_COLUMNS) {
+                        let sums = buffers.c.elements(SWEPT_COLUMNS.min(n - j));
+                        // SAFETY: as below; the columns from j on are as many as there are sums.
+                        unsafe { row.sweep(s, to, j, sums) };
+                    }
+                },
+            );
+        });
+        return epilogue.apply_to_part(s, 0, 0, c);
+    }
     s.run(
         #[inline(always)]
         |s| {
@@ -66,6 +83,12 @@ struct Row<T> {
     alpha: T,
     beta: Option<T>,
 }
+
+/// So many sums stay in the L1 cache while rows of B pass.
+const SWEPT_COLUMNS: usize = 2048;
+
+/// Rows of B that pass together: for each vector of sums that is loaded and stored.
+const SWEPT_ROWS: usize = 4;
 
 impl<T: Arithmetic> Row<T> {
     /// Columns from `j` on of C: of the last of `NV` vectors `last` lanes, of the others all.
@@ -123,6 +146,98 @@ impl<T: Arithmetic> Row<T> {
                 }
             }
         }
+    }
+    /// Columns from `j` on of C, as many as there are `sums`, whose values do not matter.
+    ///
+    /// # Safety
+    /// - `k` elements of A, and as many rows of B with the columns named, must be readable; these of C writable too.
+    #[inline(always)]
+    unsafe fn sweep<S: Simd>(&self, s: S, c: *mut T, j: usize, sums: &mut [T]) {
+        let lanes = T::Vector::<S>::LANES;
+        let (mut a, mut b) = (self.a, self.b.wrapping_add(j));
+        let block = k_block(self.k);
+        let mut beta = self.beta;
+        let mut left = self.k;
+        while left > 0 {
+            let depth = block.min(left);
+            sums.fill(T::default());
+            let mut passed = 0;
+            while passed < depth {
+                // SAFETY: the caller's promise: as many rows of B are left.
+                passed += unsafe {
+                    match depth - passed {
+                        SWEPT_ROWS.. => self.add_rows::<S, SWEPT_ROWS>(s, &mut a, &mut b, sums),
+                        _ => self.add_rows::<S, 1>(s, &mut a, &mut b, sums),
+                    }
+                };
+            }
+            let alpha = T::Vector::<S>::splat(s, self.alpha);
+            for (from, sums) in (j..).step_by(lanes).zip(sums.chunks(lanes)) {
+                let (sum, c) = (T::Vector::<S>::load_partial(s, sums), c.wrapping_add(from));
+                let tail = T::Vector::<S>::tail(s, sums.len());
+                // SAFETY: the caller's promise for C.
+                unsafe {
+                    let value = match beta {
+                        Some(beta) => {
+                            let old = T::Vector::<S>::load_tail(s, c, tail);
+                            alpha.mul_add(sum, T::Vector::<S>::splat(s, beta) * old)
+                        }
+                        None => alpha * sum,
+                    };
+                    value.store_tail(c, tail);
+                }
+            }
+            beta = Some(T::from(1.0));
+            left -= depth;
+        }
+    }
+
+    /// Goes on with each sum by the next `ROWS` rows of B, moves both pointers past them, and returns their number.
+    ///
+    /// # Safety
+    /// - `ROWS` elements from `a` on, and as many rows from `b` on with as many columns as there are sums, must be readable.
+    #[inline(always)]
+    unsafe fn add_rows<S: Simd, const ROWS: usize>(
+        &self,
+        s: S,
+        a: &mut *const T,
+        b: &mut *const T,
+        sums: &mut [T],
+    ) -> usize {
+        let lanes = T::Vector::<S>::LANES;
+        let mut factors = [T::Vector::<S>::splat(s, T::default()); ROWS];
+        for (r, factor) in factors.iter_mut().enumerate() {
+            // SAFETY: the caller's promise.
+            *factor = T::Vector::<S>::splat(s, unsafe { *a.offset(r as isize * self.a_stride) });
+        }
+        let whole = sums.len() / lanes * lanes;
+        let (groups, rest) = sums.split_at_mut(whole);
+        for (from, sums) in (0..).step_by(lanes).zip(groups.chunks_exact_mut(lanes)) {
+            let mut sum = T::Vector::<S>::load(s, sums);
+            for (r, factor) in factors.iter().enumerate() {
+                // SAFETY: the caller's promise: a whole vector of columns.
+                sum = factor.mul_add(
+                    unsafe { T::Vector::<S>::load_ptr(s, b.offset(r as isize * self.b_stride).add(from)) },
+                    sum,
+                );
+            }
+            sum.store(sums);
+        }
+        if !rest.is_empty() {
+            let tail = T::Vector::<S>::tail(s, rest.len());
+            let mut sum = T::Vector::<S>::load_partial(s, rest);
+            for (r, factor) in factors.iter().enumerate() {
+                // SAFETY: the caller's promise: as many columns as are left.
+                sum = factor.mul_add(
+                    unsafe { T::Vector::<S>::load_tail(s, b.offset(r as isize * self.b_stride).add(whole), tail) },
+                    sum,
+                );
+            }
+            sum.store_partial(s, rest);
+        }
+        *a = a.wrapping_offset(ROWS as isize * self.a_stride);
+        *b = b.wrapping_offset(ROWS as isize * self.b_stride);
+        ROWS
     }
 }
 
