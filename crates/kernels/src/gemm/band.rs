@@ -105,7 +105,7 @@ impl<'a, T: Arithmetic> BBlock<'a, T> {
     #[inline(always)]
     pub(crate) fn is_readable<S: Simd>(b: MatRef<'_, T>, m: usize) -> bool {
         (b.cols().is_multiple_of(T::Vector::<S>::LANES) || T::Vector::<S>::CHEAP_TAIL_LOADS)
-            && !pack::pays_for_b::<T>(b, m)
+            && !pack::pays_for_b::<S, T>(b, m)
     }
 
     pub(crate) fn as_it_lies(b: MatRef<'a, T>) -> Self {

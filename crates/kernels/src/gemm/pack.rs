@@ -23,8 +23,8 @@ pub(crate) fn pays_for_a<S: Simd, T>(a: MatRef<'_, T>, uses: usize) -> bool {
 }
 
 /// Whether a contiguous block of B that `m` rows of A share is better copied than read as it lies.
-pub(crate) fn pays_for_b<T>(b: MatRef<'_, T>, m: usize) -> bool {
-    m >= 64 && b.row_stride().unsigned_abs() * size_of::<T>() >= CONFLICT_BYTES
+pub(crate) fn pays_for_b<S: Simd, T>(b: MatRef<'_, T>, m: usize) -> bool {
+    m >= S::M_FOR_PACKING_B && b.row_stride().unsigned_abs() * size_of::<T>() >= CONFLICT_BYTES
 }
 
 /// The distance of the rows of a packed tile of A of depth `k`: an odd number of cache lines.
