@@ -4,7 +4,7 @@
 //! own eight digits: it finds every change of up to 32 neighbouring bits, and all but one in 2^32 of the others. It lies at the
 //! same byte in all files, so a change there cannot hide it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use flate2::Crc;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
@@ -35,7 +35,9 @@ pub(super) fn serialize(tensors: &[Tensor], lines: &[(&str, String)]) -> Result<
         Ok((&tensor.name, TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes).map_err(broken)?))
     });
     let views = views.collect::<Result<Vec<_>, Problem>>()?;
-    let mut bytes = safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), text)]))).map_err(broken)?;
+    // The map of the library is another one with its feature `std`.
+    let metadata = [(KEY.to_owned(), text)].into_iter().collect();
+    let mut bytes = safetensors::serialize(views, Some(metadata)).map_err(broken)?;
     seal(&mut bytes);
     Ok(bytes)
 }
@@ -71,7 +73,12 @@ impl<'a> Container<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, Problem> {
         let tensors = SafeTensors::deserialize(bytes).map_err(broken)?;
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(broken)?;
-        let lines = header.metadata().as_ref().map_or(Ok(None), |metadata| lines(bytes, metadata))?;
+        let lines = match header.metadata() {
+            None => None,
+            Some(metadata) => {
+                lines(bytes, &metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect())?
+            }
+        };
         Ok(Container { tensors, lines })
     }
 
@@ -81,7 +88,7 @@ impl<'a> Container<'a> {
     }
 }
 
-fn lines(bytes: &[u8], metadata: &HashMap<String, String>) -> Result<Option<BTreeMap<String, String>>, Problem> {
+fn lines(bytes: &[u8], metadata: &BTreeMap<&str, &str>) -> Result<Option<BTreeMap<String, String>>, Problem> {
     // Either is a sign of our own files, as a change may have hit the other.
     if !metadata.contains_key(KEY) && metadata.values().all(|value| !value.starts_with(MARKER)) {
         return Ok(None);
@@ -93,7 +100,7 @@ fn lines(bytes: &[u8], metadata: &HashMap<String, String>) -> Result<Option<BTre
         let stored = String::from_utf8_lossy(stored).into_owned();
         return Err(Problem::Checksum { stored, computed });
     }
-    let text = metadata.get(KEY).map_or("", String::as_str);
+    let text = metadata.get(KEY).copied().unwrap_or_default();
     let lines = text.lines().filter_map(|line| line.split_once(' '));
     let lines: BTreeMap<_, _> = lines.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     match lines.get("format") {

@@ -111,7 +111,7 @@ fn files_of_others_are_read_and_those_of_other_versions_are_not() {
         (name, TensorView::new(Dtype::F32, shape, &data[..len]).unwrap())
     });
     let with = |metadata| safetensors::serialize(views.clone(), metadata).unwrap();
-    let of_pytorch = with(Some(HashMap::from([("format".to_owned(), "pt".to_owned())])));
+    let of_pytorch = with(Some([("format".to_owned(), "pt".to_owned())].into_iter().collect()));
     for bytes in [with(None), of_pytorch] {
         assert!(read_weights(&bytes, &model(2, 1)).is_ok());
     }
