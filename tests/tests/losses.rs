@@ -419,10 +419,10 @@ fn soft_targets_are_right_to_an_absolute_error() {
 }
 
 #[test]
-fn gradients_of_many_classes_are_right_to_4_ulp() {
+fn gradients_of_many_classes_are_right_to_3_ulp() {
     let mut random = Random::new(27);
     let mut worst = (0.0, 0.0);
-    for (rows, cols) in [(4000, 3), (4000, 10), (1000, 33), (500, 64), (400, 100), (100, 1000)] {
+    for (rows, cols) in [(4000, 3), (4000, 10), (1000, 33), (500, 64), (400, 100), (100, 1000), (4, 30_000)] {
         for magnitude in [0.1, 3.0, 20.0, 80.0, 200.0, 1000.0] {
             let z = logits(&mut random, rows * cols, magnitude);
             let labels: Vec<u32> = (0..rows).map(|_| random.below(cols) as u32).collect();
@@ -442,7 +442,7 @@ fn gradients_of_many_classes_are_right_to_4_ulp() {
         }
     }
     println!("worst relative error of losses in 2^-23, worst ULP of gradients: {worst:?}");
-    assert!(worst.0 <= 3.0 && worst.1 <= 4.0, "{worst:?}");
+    assert!(worst.0 <= 3.0 && worst.1 <= 3.0, "{worst:?}");
 }
 
 #[test]

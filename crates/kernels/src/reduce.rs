@@ -143,18 +143,6 @@ pub(crate) fn max<S: Simd>(s: S, x: &[f32]) -> f32 {
     if nan.is_nan() { nan } else { largest.max_lanes() }
 }
 
-/// The largest element, passing over NaN; -infinity if there is none.
-#[inline(always)]
-pub(crate) fn max_of_numbers<S: Simd>(s: S, x: &[f32]) -> f32 {
-    fold_max(
-        s,
-        x,
-        #[inline(always)]
-        |largest, x| x.max(largest),
-    )
-    .max_lanes()
-}
-
 /// Folds the vectors of x with `larger`, given the largest so far and the next, into 16 lanes.
 #[inline(always)]
 fn fold_max<S: Simd>(s: S, x: &[f32], larger: impl Fn(S::F32, S::F32) -> S::F32) -> S::F32 {

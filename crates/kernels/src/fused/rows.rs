@@ -9,10 +9,11 @@
 //!
 //! Rows of at most [`NARROW`] columns are worked on 16 at a time, each in a lane, column after column. Exponentials are
 //! added over columns in fours, `(e0 + e1) + (e2 + e3)`, each to those before; what is left is added one by one. Longer
-//! rows are summed in the order of [`reduce`](crate::reduce).
+//! rows are worked on 64 columns at a time: four vectors are added in the same way, lane by lane, and their sum in f64 to
+//! those before; in the end the two halves of the lanes meet, and then the eight of them by halves.
 
 use crate::math::{exp, log1p};
-use crate::reduce::{ACCUMULATORS, combine, load_padded, max_of_numbers};
+use crate::reduce::{combine, load_padded};
 use crate::simd::{Float, Float32, Simd};
 
 /// Columns of a row that shares vectors with 15 others.
@@ -92,6 +93,11 @@ impl<const BLOCKS: usize> Columns<BLOCKS> {
     }
 }
 
+/// Where |m| is below this, c is a multiple of ln 2.
+const NEAR: f32 = 256.0;
+/// Where z is above m less this, E is a normal number.
+const TAME: f32 = 86.0;
+
 /// The exponentials of rows, each in a lane, or of one row in all lanes.
 #[derive(Clone, Copy)]
 pub(crate) struct Exponentials<V> {
@@ -115,12 +121,12 @@ impl<V: Float32> Exponentials<V> {
     #[inline(always)]
     fn new(max: V) -> Self {
         let zero = max.constant(0.0);
-        let near = max.abs().lt(max.constant(256.0));
+        let near = max.abs().lt(max.constant(NEAR));
         let left = V::select(near, max, zero);
         let power = (left * max.constant(exp::LOG2_E)).round_small();
         let largest = exp::normal_over_power(left, power);
         let shift = V::select(near, zero, max);
-        Exponentials { max, shift, tame: left - max.constant(86.0), power, largest, rest: zero, rest_low: zero }
+        Exponentials { max, shift, tame: left - max.constant(TAME), power, largest, rest: zero, rest_low: zero }
     }
 
     /// `E` of z.
@@ -175,6 +181,12 @@ impl<V: Float32> Exponentials<V> {
     #[inline(always)]
     pub(crate) fn others(&self, e: V) -> V {
         (self.largest - e) + (self.rest + self.rest_low)
+    }
+
+    /// The same times a factor; for the largest rounded about once.
+    #[inline(always)]
+    pub(crate) fn others_times(&self, e: V, factor: V) -> V {
+        ((self.largest - e) + self.rest).mul_add(factor, self.rest_low * factor)
     }
 
     /// `numerator / Σ E`, rounded about once.
@@ -286,54 +298,107 @@ pub(crate) fn long_sum<S: Simd>(s: S, z: &[f32]) -> Exponentials<S::F32> {
     sums.finish(rest, &mut unused[..rest.len()])
 }
 
-/// Four vectors, one for each accumulator.
-const BLOCK: usize = ACCUMULATORS * 16;
+/// Vectors whose exponentials are added before they meet those of others.
+const VECTORS: usize = 4;
+/// Columns of them.
+const BLOCK: usize = VECTORS * 16;
 
 /// The sums of a long row.
 struct Sums<S: Simd> {
     s: S,
     max: f32,
+    /// Whether c is N ln 2 and all E, but for those of NaN, are normal numbers.
+    tame: bool,
     exponentials: Exponentials<S::F32>,
-    smaller: [S::F32; ACCUMULATORS],
-    equal: [S::F32; ACCUMULATORS],
+    smaller: (S::F64, S::F64),
+    equal: S::F32,
 }
 
 impl<S: Simd> Sums<S> {
     #[inline(always)]
     fn new(s: S, z: &[f32]) -> Self {
-        let max = max_of_numbers(s, z);
-        let zero = [S::F32::splat(s, 0.0); ACCUMULATORS];
-        Sums { s, max, exponentials: Exponentials::new(S::F32::splat(s, max)), smaller: zero, equal: zero }
+        let (min, max) = range_of_numbers(s, z);
+        let zero = S::F64::splat(s, 0.0);
+        Sums {
+            s,
+            max,
+            tame: max.abs() < NEAR && max - min < TAME,
+            exponentials: Exponentials::new(S::F32::splat(s, max)),
+            smaller: (zero, zero),
+            equal: S::F32::splat(s, 0.0),
+        }
     }
 
     /// Adds a whole block and writes its exponentials.
     #[inline(always)]
     fn add(&mut self, z: &[f32], out: &mut [f32]) {
-        let lanes = S::F32::LANES;
-        for (i, (z, out)) in z.chunks_exact(lanes).zip(out.chunks_exact_mut(lanes)).enumerate() {
-            let (e, term);
-            (e, term, self.equal[i]) = self.exponentials.term(S::F32::load(self.s, z), self.equal[i]);
-            self.smaller[i] = self.smaller[i] + term;
+        let (s, max, lanes) = (self.s, self.exponentials.max, S::F32::LANES);
+        // Most blocks have no largest element. No NaN is below it.
+        let mut below = self.tame;
+        for z in z.chunks_exact(lanes) {
+            below &= S::F32::all(S::F32::load(s, z).lt(max));
+        }
+        let mut terms = [max; VECTORS];
+        for ((term, z), out) in terms.iter_mut().zip(z.chunks_exact(lanes)).zip(out.chunks_exact_mut(lanes)) {
+            let z = S::F32::load(s, z);
+            let e;
+            if below {
+                e = exp::normal_over_power(z, self.exponentials.power);
+                *term = e;
+            } else {
+                (e, *term, self.equal) = self.exponentials.term(z, self.equal);
+            }
             e.store(out);
         }
+        self.add_terms(terms);
+    }
+
+    #[inline(always)]
+    fn add_terms(&mut self, terms: [S::F32; VECTORS]) {
+        let (low, high) = combine(terms).widen();
+        self.smaller = (self.smaller.0 + low, self.smaller.1 + high);
     }
 
     /// Adds what is left, less than a block.
     #[inline(always)]
     fn finish(mut self, z: &[f32], out: &mut [f32]) -> Exponentials<S::F32> {
         let (s, lanes) = (self.s, S::F32::LANES);
-        let sums = self.smaller.iter_mut().zip(&mut self.equal);
-        for ((smaller, equal), (z, out)) in sums.zip(z.chunks(lanes).zip(out.chunks_mut(lanes))) {
+        let zero = S::F32::splat(s, 0.0);
+        let mut terms = [zero; VECTORS];
+        for ((term, z), out) in terms.iter_mut().zip(z.chunks(lanes)).zip(out.chunks_mut(lanes)) {
             // Past the end stands the largest element, which only counts.
-            let (e, term);
-            (e, term, *equal) = self.exponentials.term(load_padded(s, z, self.max), *equal);
-            *smaller = *smaller + term;
+            let e;
+            (e, *term, self.equal) = self.exponentials.term(load_padded(s, z, self.max), self.equal);
             e.store_partial(s, out);
         }
+        self.add_terms(terms);
         let past_the_end = z.len().next_multiple_of(lanes) - z.len();
-        let equal = combine(self.equal).sum_lanes() - past_the_end as f32;
-        let smaller = combine(self.smaller).sum_lanes();
-        let zero = S::F32::splat(s, 0.0);
-        self.exponentials.with(S::F32::splat(s, smaller), zero, S::F32::splat(s, equal))
+        let equal = self.equal.sum_lanes() - past_the_end as f32;
+        let smaller = (self.smaller.0 + self.smaller.1).sum_lanes();
+        let rounded = smaller as f32;
+        let low = (smaller - f64::from(rounded)) as f32;
+        self.exponentials.with(S::F32::splat(s, rounded), S::F32::splat(s, low), S::F32::splat(s, equal))
     }
+}
+
+/// The smallest and the largest element, passing over NaN; infinity and -infinity if there is none.
+#[inline(always)]
+fn range_of_numbers<S: Simd>(s: S, x: &[f32]) -> (f32, f32) {
+    let (mut min, mut max) =
+        ([S::F32::splat(s, f32::INFINITY); VECTORS], [S::F32::splat(s, f32::NEG_INFINITY); VECTORS]);
+    let blocks = x.chunks_exact(BLOCK);
+    let rest = blocks.remainder();
+    for x in blocks {
+        for ((min, max), x) in min.iter_mut().zip(&mut max).zip(x.chunks_exact(S::F32::LANES)) {
+            let x = S::F32::load(s, x);
+            (*min, *max) = (x.min(*min), x.max(*max));
+        }
+    }
+    for ((min, max), x) in min.iter_mut().zip(&mut max).zip(rest.chunks(S::F32::LANES)) {
+        *min = load_padded(s, x, f32::INFINITY).min(*min);
+        *max = load_padded(s, x, f32::NEG_INFINITY).max(*max);
+    }
+    let min = min[0].min(min[1]).min(min[2].min(min[3]));
+    let max = max[0].max(max[1]).max(max[2].max(max[3]));
+    (-(min.constant(0.0) - min).max_lanes(), max.max_lanes())
 }

@@ -91,7 +91,7 @@ pub(super) fn hard<S: Simd, const BLOCKS: usize>(
 /// The gradient for the label.
 #[inline(always)]
 fn own_gradient<V: Float32>(exponentials: Exponentials<V>, own: V, factor: V) -> V {
-    exponentials.others(exponentials.of(own)) * (factor.constant(0.0) - factor)
+    exponentials.others_times(exponentials.of(own), factor.constant(0.0) - factor)
 }
 
 #[inline(always)]
