@@ -14,6 +14,7 @@ pub(crate) mod adagrad;
 pub(crate) mod adam;
 pub(crate) mod bce;
 pub(crate) mod cross_entropy;
+pub(crate) mod dense;
 mod element_wise;
 pub(crate) mod huber;
 pub(crate) mod logistic;
@@ -30,6 +31,7 @@ pub(crate) mod update;
 
 pub use adagrad::Adagrad;
 pub use adam::Adam;
+pub use dense::{DenseLayer, DenseNet};
 pub use logistic::{Descent, Examples, LogisticModel, LogisticSums};
 pub use norm::{Axis, Moments, Norm};
 pub use options::{ClassTargets, LossOptions, Reduction};

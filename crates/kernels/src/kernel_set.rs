@@ -2,7 +2,7 @@
 
 use crate::activation::{self, Activation};
 use crate::fused::{self, Axis, Descent, Examples, LogisticModel, LogisticSums, Moments, Norm};
-use crate::fused::{ClassTargets, Elements, Logits, RankOne, Weighting};
+use crate::fused::{ClassTargets, DenseNet, Elements, Logits, RankOne, Weighting};
 use crate::gather::{self, ByteScale};
 use crate::gemm::{self, MatRef};
 use crate::isa::Isa;
@@ -49,6 +49,8 @@ pub struct KernelSet {
     pub(crate) logistic_descent: fn(&Examples<'_>, Descent, LogisticModel<'_>, &mut LogisticSums) -> usize,
     pub(crate) rank_one_descent: fn(RankOne<'_>, &mut [f32]),
     pub(crate) rank_one_descent_then_product: fn(RankOne<'_>, &mut [f32], &[f32], &mut [f32]),
+    pub(crate) dense_forward: DenseForward,
+    pub(crate) dense_descent: DenseDescent,
     pub(crate) moments: fn(Axis, usize, &[f32], f32, Moments<'_>),
     pub(crate) normalise: fn(&Norm<'_>, &[f32], &mut [f32]),
     pub(crate) normalise_backward_params: NormBackwardParams,
@@ -59,6 +61,9 @@ pub struct KernelSet {
     pub(crate) pack_f64: gemm::Prepack<f64>,
 }
 
+type DenseForward = fn(&KernelSet, DenseNet<'_>, &[f32], Option<&[f32]>, &mut [f32]);
+type DenseDescent =
+    fn(&KernelSet, DenseNet<'_>, Descent, &mut [f32], (&[f32], &mut [f32]), Option<(&[f32], &mut [f32])>);
 type Map = fn(Mapped<'_>);
 type NormBackwardParams = fn(&Norm<'_>, &[f32], &[f32], &mut [f32], &mut [f32]);
 type NormBackwardInput = fn(&Norm<'_>, &[f32], &[f32], &[f32], &mut [f32]);
@@ -100,6 +105,12 @@ entries! {
     rank_one_descent(step: RankOne<'_>, w: &mut [f32]) = fused::rank_one::rank_one_descent;
     rank_one_descent_then_product(step: RankOne<'_>, w: &mut [f32], next: &[f32], product: &mut [f32])
         = fused::rank_one::rank_one_descent_then_product;
+    dense_forward(set: &KernelSet, net: DenseNet<'_>, params: &[f32], product: Option<&[f32]>, values: &mut [f32])
+        = fused::dense::forward;
+    dense_descent(
+        set: &KernelSet, net: DenseNet<'_>, step: Descent, params: &mut [f32], values_and_d: (&[f32], &mut [f32]),
+        next: Option<(&[f32], &mut [f32])>
+    ) = fused::dense::descent;
     moments(axis: Axis, cols: usize, x: &[f32], eps: f32, moments: Moments<'_>) = fused::norm::moments;
     normalise(norm: &Norm<'_>, x: &[f32], y: &mut [f32]) = fused::norm::normalise;
     normalise_backward_params(norm: &Norm<'_>, x: &[f32], d_y: &[f32], d_weight: &mut [f32], d_bias: &mut [f32])
@@ -162,6 +173,8 @@ const fn table<S: Simd>() -> KernelSet {
         logistic_descent: logistic_descent::<S>,
         rank_one_descent: rank_one_descent::<S>,
         rank_one_descent_then_product: rank_one_descent_then_product::<S>,
+        dense_forward: dense_forward::<S>,
+        dense_descent: dense_descent::<S>,
         moments: moments::<S>,
         normalise: normalise::<S>,
         normalise_backward_params: normalise_backward_params::<S>,

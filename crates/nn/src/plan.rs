@@ -3,6 +3,7 @@
 mod buckets;
 mod cut;
 mod memory;
+mod one_row;
 mod passes;
 mod sharded;
 mod shares;
@@ -15,7 +16,9 @@ use crate::model::Model;
 use crate::params::Buffer;
 use crate::stages::{Op, Stage};
 pub(crate) use cut::Cut;
+use kernels::fused::Descent;
 use memory::Room;
+use one_row::OneRow;
 use passes::Passes;
 pub(crate) use sharded::ShardedPlan;
 use sink::Direct;
@@ -49,6 +52,8 @@ const CHAIN_ROWS: usize = 512;
 /// All memory of training steps on batches of up to a fixed number of rows: a step itself only computes.
 pub(crate) struct Plan {
     passes: Passes,
+    /// For steps of one row of a net that it can do.
+    one_row: Option<OneRow>,
     /// In the layout of the model; empty where weights are updated without.
     gradients: Buffer,
     d_bias: Buffer,
@@ -60,6 +65,13 @@ struct Ahead {
     /// Empty where there is no such weight.
     product: Buffer,
     is_there: bool,
+}
+
+impl Ahead {
+    /// The product, if it was computed; it counts once.
+    fn take(&mut self) -> Option<&[f32]> {
+        std::mem::take(&mut self.is_there).then(|| self.product.as_slice())
+    }
 }
 
 impl Plan {
@@ -75,8 +87,10 @@ impl Plan {
             _ => 0,
         };
         let product = Buffer::zeros("a row of products", 1, ahead)?;
+        let one_row = if rows == 1 && !stores { OneRow::new(model)? } else { None };
         Ok(Plan {
             passes: Passes::new(model, Room::whole(rows))?,
+            one_row,
             gradients: Buffer::zeros("the gradients", 1, gradients)?,
             d_bias: Buffer::zeros("the gradient of a bias", 1, widest)?,
             ahead: Ahead { product, is_there: false },
@@ -91,7 +105,10 @@ impl Plan {
     pub(crate) fn step(&mut self, model: &mut Model, batch: Batch<'_>, step: Step) -> Result<BatchLoss> {
         let rows = batch.x.len() / model.inputs();
         model.check_batch(rows)?;
-        let product = std::mem::take(&mut self.ahead.is_there).then(|| self.ahead.product.as_slice());
+        if let (Some(one_row), Update::Descend { learning_rate, weight_decay }) = (&mut self.one_row, step.update) {
+            return Ok(one_row.step(model, batch, Descent { learning_rate, weight_decay }, &mut self.ahead));
+        }
+        let product = self.ahead.take();
         self.passes.forward(model, batch.x, product, step, Cut::whole(&rows));
         let (outputs, d_outputs) = self.passes.outputs(model, rows);
         let loss = model.objective.forward_backward(model.kernels, outputs, batch.targets, d_outputs);
@@ -133,11 +150,17 @@ impl Plan {
 
     /// How many targets the outputs of the last step, of `rows` rows, meet.
     pub(crate) fn count_correct(&mut self, model: &Model, rows: usize, targets: Targets<'_>) -> usize {
+        if let Some(one_row) = &self.one_row {
+            return model.objective.count_correct(model.kernels, one_row.outputs(), targets, &mut [0]);
+        }
         self.passes.count_correct(model, 0, rows, targets)
     }
 
     /// The first layer that returned NaN or an infinity in the last step, of `rows` rows.
     pub(crate) fn first_non_finite_layer(&self, model: &Model, rows: usize) -> Option<usize> {
+        if let Some(one_row) = &self.one_row {
+            return one_row.first_non_finite_layer(model);
+        }
         self.passes.first_non_finite_layer(model, rows)
     }
 

@@ -40,6 +40,13 @@ pub struct Descent {
     pub weight_decay: f32,
 }
 
+impl Descent {
+    /// What becomes of the parameters before, `1 - lr wd`.
+    pub(crate) fn keep(self) -> f32 {
+        (-self.learning_rate).mul_add(self.weight_decay, 1.0)
+    }
+}
+
 /// What the examples so far came to; starts at 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LogisticSums {
@@ -164,9 +171,8 @@ struct Step<V> {
 
 impl<V: Float<Scalar = f32>> Step<V> {
     #[inline(always)]
-    fn new(s: V::Simd, Descent { learning_rate, weight_decay }: Descent) -> Self {
-        let keep = (-learning_rate).mul_add(weight_decay, 1.0);
-        Step { rate: V::splat(s, learning_rate), keep: V::splat(s, keep) }
+    fn new(s: V::Simd, descent: Descent) -> Self {
+        Step { rate: V::splat(s, descent.learning_rate), keep: V::splat(s, descent.keep()) }
     }
 
     /// The weights w after an example x with gradient d of its logit. A product of gemm is added to 0, which makes -0 a 0.

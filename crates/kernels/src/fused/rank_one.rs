@@ -191,12 +191,12 @@ impl<S: Simd, const VECTORS: usize> Tile<S, VECTORS> {
 
 /// Where there are several vectors, all are whole.
 #[inline(always)]
-fn load<S: Simd, const VECTORS: usize>(s: S, from: &[f32]) -> S::F32 {
+pub(super) fn load<S: Simd, const VECTORS: usize>(s: S, from: &[f32]) -> S::F32 {
     if VECTORS == 1 { S::F32::load_partial(s, from) } else { S::F32::load(s, from) }
 }
 
 #[inline(always)]
-fn store<S: Simd, const VECTORS: usize>(s: S, v: S::F32, to: &mut [f32]) {
+pub(super) fn store<S: Simd, const VECTORS: usize>(s: S, v: S::F32, to: &mut [f32]) {
     if VECTORS == 1 { v.store_partial(s, to) } else { v.store(to) }
 }
 
