@@ -142,7 +142,18 @@ pub(crate) struct ATile<'a, T> {
     memory: PhantomData<&'a [T]>,
 }
 
-impl<T: Arithmetic> ATile<'_, T> {
+impl<'a, T: Arithmetic> ATile<'a, T> {
+    /// All of `a`, one of whose strides is 1.
+    #[inline(always)]
+    pub(crate) fn as_it_lies(a: MatRef<'a, T>) -> Self {
+        let layout = ALayout::of(a);
+        let stride = match layout {
+            ALayout::Rows => a.row_stride(),
+            ALayout::Columns => a.col_stride(),
+        };
+        Self::new(a.as_ptr(), layout, stride, a.cols())
+    }
+
     /// `stride` is the one that `layout` leaves open.
     pub(crate) fn new(ptr: *const T, layout: ALayout, stride: isize, k: usize) -> Self {
         ATile { ptr, layout, stride, k, memory: PhantomData }

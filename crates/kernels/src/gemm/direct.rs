@@ -2,7 +2,6 @@
 //! the small ones among them are over before buffers and blocks would be ready.
 
 use super::band::{ATile, BBlock, band, mr, streams};
-use super::micro::ALayout;
 use super::problem::BOperand;
 use super::{Arithmetic, Problem, blocking, pack};
 use crate::reduce::add_rows;
@@ -28,7 +27,7 @@ pub(crate) fn is_direct<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> boo
 /// Computes a problem for which [`is_direct`] holds. A function of its own, so that it has registers of its own.
 #[inline(never)]
 pub(crate) fn direct<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>) {
-    let (m, n, k) = problem.shape();
+    let (m, n, _) = problem.shape();
     let BOperand::View(b) = problem.b else {
         unreachable!("B was found to be a view");
     };
@@ -37,13 +36,9 @@ pub(crate) fn direct<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>)
         |s| {
             let a = problem.a;
             let b = BBlock::as_it_lies(b);
-            let (layout, stride) = match a.has_contiguous_rows() {
-                true => (ALayout::Rows, a.row_stride()),
-                false => (ALayout::Columns, a.col_stride()),
-            };
             let streams = n <= S::NV * T::Vector::<S>::LANES && streams(a);
             for (i, rows) in blocking::even_pieces(m, mr::<S, T>(a, n)) {
-                let a = ATile::new(a.as_ptr().wrapping_offset(i as isize * a.row_stride()), layout, stride, k);
+                let a = ATile::as_it_lies(a.row_range(i, i + rows));
                 if streams {
                     a.fetch_next(s, rows);
                 }

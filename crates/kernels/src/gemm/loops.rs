@@ -104,10 +104,9 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
     }
 }
 
-/// A block of A, and how the micro-kernel reads its row tiles.
+/// A block of A, and whether its row tiles are copied.
 struct ABlock<'a, T> {
     view: MatRef<'a, T>,
-    layout: ALayout,
     packed: bool,
 }
 
@@ -115,28 +114,26 @@ impl<'a, T: Arithmetic> ABlock<'a, T> {
     /// Packs tiles if they have to be or if that pays for `uses` tiles of B.
     #[inline(always)]
     fn new<S: Simd>(view: MatRef<'a, T>, uses: usize) -> Self {
-        let pays = pack::pays_for_a::<S, T>(view, uses);
-        match view.col_stride() == 1 || view.cols() <= 1 {
-            true => ABlock { view, layout: ALayout::Rows, packed: pays },
-            false => ABlock { view, layout: ALayout::Columns, packed: pays || view.row_stride() != 1 },
-        }
+        let has_to_be = ALayout::of(view) == ALayout::Columns && view.row_stride() != 1;
+        ABlock { view, packed: has_to_be || pack::pays_for_a::<S, T>(view, uses) }
     }
 
     /// Rows `i` to `i + rows`.
     #[inline(always)]
     fn tile<'t, S: Simd>(&'t self, s: S, i: usize, rows: usize, buffer: &'t mut Scratch) -> ATile<'t, T> {
-        let (a, layout) = (self.view.row_range(i, i + rows), self.layout);
-        let k = a.cols();
-        let (ptr, stride) = match (layout, self.packed) {
-            (ALayout::Rows, false) => (a.as_ptr(), a.row_stride()),
-            (ALayout::Columns, false) => (a.as_ptr(), a.col_stride()),
-            (ALayout::Rows, true) => {
+        let a = self.view.row_range(i, i + rows);
+        if !self.packed {
+            return ATile::as_it_lies(a);
+        }
+        let (k, layout) = (a.cols(), ALayout::of(a));
+        let (ptr, stride) = match layout {
+            ALayout::Rows => {
                 let stride = pack::a_row_stride::<T>(k);
                 let packed = buffer.elements(rows * stride);
                 copy::copy(s, a, MatMut::from_strided(packed, 0, rows, k, stride as isize, 1));
                 (packed.as_ptr(), stride as isize)
             }
-            (ALayout::Columns, true) => {
+            ALayout::Columns => {
                 let packed = buffer.elements(rows * k);
                 copy::copy(s, a.t(), MatMut::from_row_major(packed, k, rows));
                 (packed.as_ptr(), rows as isize)

@@ -12,7 +12,7 @@
 //!         +--+ +--------+--------+
 //! ```
 
-use super::Arithmetic;
+use super::{Arithmetic, MatRef};
 use crate::simd::{Float, Simd};
 
 /// What a micro-kernel works on. A and B may be packed panels or lie as the caller's matrices lie.
@@ -52,6 +52,13 @@ pub(crate) enum ALayout {
     Rows,
     /// Element (i, k) at `i + k * a_stride`.
     Columns,
+}
+
+impl ALayout {
+    #[inline(always)]
+    pub(crate) fn of<T: Copy>(a: MatRef<'_, T>) -> Self {
+        if a.has_contiguous_rows() { ALayout::Rows } else { ALayout::Columns }
+    }
 }
 
 /// How wide a tile is.

@@ -147,6 +147,7 @@ impl<T: Arithmetic> Row<T> {
             }
         }
     }
+
     /// Columns from `j` on of C, as many as there are `sums`, whose values do not matter.
     ///
     /// # Safety
