@@ -144,6 +144,19 @@ pub(crate) trait Float:
         }
     }
 
+    /// Asks for the cache line at `at` to be brought into the L2 cache, past which memory is far: so many lines can be
+    /// on their way that they would keep loads from the L1 cache waiting. Any pointer may be given.
+    #[inline(always)]
+    fn prefetch_from_afar(_: Self::Simd, at: *const Self::Scalar) {
+        let _ = at;
+        // SAFETY: a prefetch is a hint that faults nowhere.
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+            _mm_prefetch::<_MM_HINT_T1>(at.cast());
+        }
+    }
+
     /// # Panics
     /// If `lanes > LANES`.
     fn tail(s: Self::Simd, lanes: usize) -> Self::Tail;

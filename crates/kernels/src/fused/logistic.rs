@@ -91,8 +91,9 @@ impl KernelSet {
     }
 }
 
-/// How many examples before its turn a row is asked for: it may lie anywhere in memory.
-const AHEAD: usize = 2;
+/// How many examples before its turn a row is asked for: it may lie anywhere in memory, from where its lines take as long to
+/// come as one example takes or two.
+const AHEAD: usize = 4;
 
 /// Examples whose losses are computed at once.
 const GROUP: usize = 16;
@@ -206,7 +207,7 @@ impl<V: Float<Scalar = f32>> Step<V> {
         for (((w, x), next), soon) in (&mut ws).zip(&mut xs).zip(&mut nexts).zip(soon.chunks_exact(block)) {
             for (i, acc) in acc.iter_mut().enumerate() {
                 let at = i * lanes..(i + 1) * lanes;
-                V::prefetch(s, soon[at.clone()].as_ptr());
+                V::prefetch_from_afar(s, soon[at.clone()].as_ptr());
                 let updated = self.of(V::load(s, &w[at.clone()]), V::load(s, &x[at.clone()]), d);
                 updated.store(&mut w[at.clone()]);
                 *acc = V::load(s, &next[at]).mul_add(updated, *acc);
