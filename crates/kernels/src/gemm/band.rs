@@ -1,6 +1,6 @@
 //! One row tile of A over a block of B, and the two as the micro-kernel reads them.
 
-use super::micro::{self, ALayout, MR_MAX, ROW_GROUP, Tile, Width};
+use super::micro::{self, MR_MAX, ROW_GROUP, Tile, Width};
 use super::pack::{self, Panels};
 use super::scratch::Scratch;
 use super::{Arithmetic, MatMut, MatRef, blocking};
@@ -9,14 +9,8 @@ use std::marker::PhantomData;
 
 /// How many rows a row tile of A has, for a block of so many columns.
 #[inline(always)]
-pub(crate) fn mr<S: Simd, T: Arithmetic>(a: MatRef<'_, T>, cols: usize) -> usize {
-    let lanes = T::Vector::<S>::LANES;
-    match cols <= lanes && S::NV > 1 {
-        // Pointers to as many rows as a narrow tile can hold would not stay in registers.
-        true if a.has_contiguous_rows() => S::MR_NARROW.min(16),
-        true => S::MR_NARROW,
-        false => S::MR,
-    }
+pub(crate) fn mr<S: Simd, T: Arithmetic>(cols: usize) -> usize {
+    if cols <= T::Vector::<S>::LANES && S::NV > 1 { S::MR_NARROW } else { S::MR }
 }
 
 /// Whether rows of A come from beyond the L1 cache, each for the first time, if one tile of B is all that they meet.
@@ -40,7 +34,8 @@ pub(crate) fn band<S: Simd, T: Arithmetic>(
     let mut tile = Tile {
         k: a.k,
         a: a.row_pointers(0, rows),
-        a_stride: a.stride,
+        a_row_stride: a.row_stride,
+        a_col_stride: a.col_stride,
         b: b.column(0),
         b_row_stride: b.row_stride,
         c: to,
@@ -50,7 +45,7 @@ pub(crate) fn band<S: Simd, T: Arithmetic>(
         beta,
     };
     let mut j = 0;
-    let full = micro::kernels::<S, T>(a.layout, Width::Full);
+    let full = micro::kernels::<S, T>(Width::Full);
     while j + S::NV * lanes <= cols {
         (tile.b, tile.c) = (b.column(j), to.wrapping_add(j));
         // SAFETY: whoever calls holds a token, which proves the features. A's view, or the panel packed from it, holds
@@ -64,7 +59,7 @@ pub(crate) fn band<S: Simd, T: Arithmetic>(
         for (i, tile_rows) in blocking::even_pieces(rows, S::MR_NARROW) {
             tile.a = a.row_pointers(i, tile_rows);
             tile.c = to.wrapping_offset(i as isize * tile.c_row_stride).wrapping_add(j);
-            let kernel = micro::kernels::<S, T>(a.layout, Width::Narrow)[tile_rows - 1];
+            let kernel = micro::kernels::<S, T>(Width::Narrow)[tile_rows - 1];
             // SAFETY: as above, for rows i to i + tile_rows and `tile.cols` columns; B was packed with whole vectors
             // unless partial loads are cheap.
             unsafe { kernel(&tile) };
@@ -136,27 +131,22 @@ impl<'a, T: Arithmetic> BBlock<'a, T> {
 /// A row tile of A as the micro-kernel reads it.
 pub(crate) struct ATile<'a, T> {
     ptr: *const T,
-    layout: ALayout,
-    stride: isize,
+    row_stride: isize,
+    col_stride: isize,
     k: usize,
     memory: PhantomData<&'a [T]>,
 }
 
 impl<'a, T: Arithmetic> ATile<'a, T> {
-    /// All of `a`, one of whose strides is 1.
     #[inline(always)]
     pub(crate) fn as_it_lies(a: MatRef<'a, T>) -> Self {
-        let layout = ALayout::of(a);
-        let stride = match layout {
-            ALayout::Rows => a.row_stride(),
-            ALayout::Columns => a.col_stride(),
-        };
-        Self::new(a.as_ptr(), layout, stride, a.cols())
-    }
-
-    /// `stride` is the one that `layout` leaves open.
-    pub(crate) fn new(ptr: *const T, layout: ALayout, stride: isize, k: usize) -> Self {
-        ATile { ptr, layout, stride, k, memory: PhantomData }
+        ATile {
+            ptr: a.as_ptr(),
+            row_stride: a.row_stride(),
+            col_stride: a.col_stride(),
+            k: a.cols(),
+            memory: PhantomData,
+        }
     }
 
     /// Asks for the first lines of the rows after this tile's. There may be none: a prefetch does not mind.
@@ -165,7 +155,7 @@ impl<'a, T: Arithmetic> ATile<'a, T> {
         const LINE: usize = 64;
         let bytes = (self.k * size_of::<T>()).min(4 * LINE);
         for row in rows..2 * rows {
-            let row = self.ptr.wrapping_offset(row as isize * self.stride);
+            let row = self.ptr.wrapping_offset(row as isize * self.row_stride);
             for byte in (0..bytes).step_by(LINE) {
                 T::Vector::<S>::prefetch(s, row.wrapping_byte_add(byte));
             }
@@ -175,13 +165,9 @@ impl<'a, T: Arithmetic> ATile<'a, T> {
     /// Pointers to rows i, i + [`ROW_GROUP`], ... of column 0 for a tile of `rows`; those past it are not to be used.
     #[inline(always)]
     fn row_pointers(&self, i: usize, rows: usize) -> [*const T; MR_MAX.div_ceil(ROW_GROUP)] {
-        let row_stride = match self.layout {
-            ALayout::Rows => self.stride,
-            ALayout::Columns => 1,
-        };
-        let mut pointers = [self.ptr.wrapping_offset(i as isize * row_stride); _];
+        let mut pointers = [self.ptr.wrapping_offset(i as isize * self.row_stride); _];
         for group in 1..rows.div_ceil(ROW_GROUP) {
-            pointers[group] = pointers[group - 1].wrapping_offset(ROW_GROUP as isize * row_stride);
+            pointers[group] = pointers[group - 1].wrapping_offset(ROW_GROUP as isize * self.row_stride);
         }
         pointers
     }

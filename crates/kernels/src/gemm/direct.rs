@@ -37,7 +37,7 @@ pub(crate) fn direct<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>)
             let a = problem.a;
             let b = BBlock::as_it_lies(b);
             let streams = n <= S::NV * T::Vector::<S>::LANES && streams(a);
-            for (i, rows) in blocking::even_pieces(m, mr::<S, T>(a, n)) {
+            for (i, rows) in blocking::even_pieces(m, mr::<S, T>(n)) {
                 let a = ATile::as_it_lies(a.row_range(i, i + rows));
                 if streams {
                     a.fetch_next(s, rows);

@@ -16,7 +16,6 @@
 
 use super::band::{ATile, BBlock, band, mr, streams};
 use super::epilogue::TileEpilogue;
-use super::micro::ALayout;
 use super::problem::{BOperand, Order};
 use super::scratch::{Buffers, Scratch};
 use super::{Arithmetic, MatMut, MatRef, Problem, blocking, copy, direct, dot, pack, row, scratch};
@@ -72,7 +71,7 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
             let beta = if pc == 0 { problem.beta } else { Some(T::from(1.0)) };
             let epilogue = if is_last { problem.epilogue } else { TileEpilogue::None };
             // LOOP 2
-            let mr = mr::<S, T>(problem.a, cols);
+            let mr = mr::<S, T>(cols);
             for (i, rows) in blocking::even_pieces(m, mr) {
                 let a = a.tile(s, i, rows, &mut buffers.a);
                 if streams {
@@ -111,11 +110,11 @@ struct ABlock<'a, T> {
 }
 
 impl<'a, T: Arithmetic> ABlock<'a, T> {
-    /// Packs tiles if they have to be or if that pays for `uses` tiles of B.
+    /// Packs tiles if neither stride is 1 or if that pays for `uses` tiles of B.
     #[inline(always)]
     fn new<S: Simd>(view: MatRef<'a, T>, uses: usize) -> Self {
-        let has_to_be = ALayout::of(view) == ALayout::Columns && view.row_stride() != 1;
-        ABlock { view, packed: has_to_be || pack::pays_for_a::<S, T>(view, uses) }
+        let scattered = !view.has_contiguous_rows() && view.row_stride() != 1;
+        ABlock { view, packed: scattered || pack::pays_for_a::<S, T>(view, uses) }
     }
 
     /// Rows `i` to `i + rows`.
@@ -125,20 +124,16 @@ impl<'a, T: Arithmetic> ABlock<'a, T> {
         if !self.packed {
             return ATile::as_it_lies(a);
         }
-        let (k, layout) = (a.cols(), ALayout::of(a));
-        let (ptr, stride) = match layout {
-            ALayout::Rows => {
-                let stride = pack::a_row_stride::<T>(k);
-                let packed = buffer.elements(rows * stride);
-                copy::copy(s, a, MatMut::from_strided(packed, 0, rows, k, stride as isize, 1));
-                (packed.as_ptr(), stride as isize)
-            }
-            ALayout::Columns => {
-                let packed = buffer.elements(rows * k);
-                copy::copy(s, a.t(), MatMut::from_row_major(packed, k, rows));
-                (packed.as_ptr(), rows as isize)
-            }
-        };
-        ATile::new(ptr, layout, stride, k)
+        let k = a.cols();
+        if a.has_contiguous_rows() {
+            let stride = pack::a_row_stride::<T>(k);
+            let packed = buffer.elements(rows * stride);
+            copy::copy(s, a, MatMut::from_strided(packed, 0, rows, k, stride as isize, 1));
+            ATile::as_it_lies(MatRef::from_strided(packed, 0, rows, k, stride as isize, 1))
+        } else {
+            let packed = buffer.elements(rows * k);
+            copy::copy(s, a.t(), MatMut::from_row_major(packed, k, rows));
+            ATile::as_it_lies(MatRef::from_row_major(packed, k, rows).t())
+        }
     }
 }

@@ -12,7 +12,7 @@
 //!         +--+ +--------+--------+
 //! ```
 
-use super::{Arithmetic, MatRef};
+use super::Arithmetic;
 use crate::simd::{Float, Simd};
 
 /// What a micro-kernel works on. A and B may be packed panels or lie as the caller's matrices lie.
@@ -20,8 +20,8 @@ pub(crate) struct Tile<T> {
     pub(crate) k: usize,
     /// Rows 0, [`ROW_GROUP`], 2 [`ROW_GROUP`], ... of A; those past the tile's height are not used.
     pub(crate) a: [*const T; MR_MAX.div_ceil(ROW_GROUP)],
-    /// The stride that is not 1: between rows of A ([`ALayout::Rows`]) or between its columns ([`ALayout::Columns`]).
-    pub(crate) a_stride: isize,
+    pub(crate) a_row_stride: isize,
+    pub(crate) a_col_stride: isize,
     pub(crate) b: *const T,
     pub(crate) b_row_stride: isize,
     pub(crate) c: *mut T,
@@ -45,22 +45,6 @@ const PREFETCH_ROWS: isize = 8;
 /// requests keep back the stores of the tile before: without them 784x1x128 is 1.5 times as fast and 10000x32x32 1.07 times.
 const K_FOR_FETCHING_C: usize = 48;
 
-/// Which neighbours of A lie side by side.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum ALayout {
-    /// Element (i, k) at `i * a_stride + k`.
-    Rows,
-    /// Element (i, k) at `i + k * a_stride`.
-    Columns,
-}
-
-impl ALayout {
-    #[inline(always)]
-    pub(crate) fn of<T: Copy>(a: MatRef<'_, T>) -> Self {
-        if a.has_contiguous_rows() { ALayout::Rows } else { ALayout::Columns }
-    }
-}
-
 /// How wide a tile is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Width {
@@ -80,37 +64,27 @@ pub(crate) enum Width {
 pub(crate) type MicroKernel<T> = unsafe fn(&Tile<T>);
 
 /// The tallest tile of any ISA.
-pub(crate) const MR_MAX: usize = 28;
+pub(crate) const MR_MAX: usize = 16;
 
 /// The kernels of one ISA for every height of a tile: `kernels[rows - 1]`.
-pub(crate) fn kernels<S: Simd, T: Arithmetic>(a: ALayout, width: Width) -> &'static [MicroKernel<T>; MR_MAX] {
+pub(crate) fn kernels<S: Simd, T: Arithmetic>(width: Width) -> &'static [MicroKernel<T>; MR_MAX] {
     macro_rules! heights {
-        ($a_rows:literal, $narrow:literal: $($mr:literal)*) => {
-            const { &[$(height::<S, T, $mr, $a_rows, $narrow>()),*] }
+        ($narrow:literal: $($mr:literal)*) => {
+            const { &[$(height::<S, T, $mr, $narrow>()),*] }
         };
     }
-    match (a, width) {
-        (ALayout::Rows, Width::Full) => {
-            heights!(true, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
-        }
-        (ALayout::Rows, Width::Narrow) => {
-            heights!(true, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
-        }
-        (ALayout::Columns, Width::Full) => {
-            heights!(false, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
-        }
-        (ALayout::Columns, Width::Narrow) => {
-            heights!(false, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28)
-        }
+    match width {
+        Width::Full => heights!(false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
+        Width::Narrow => heights!(true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
     }
 }
 
 /// The kernel of one height, compiled only for the heights that the ISA uses.
-const fn height<S: Simd, T: Arithmetic, const MR: usize, const A_ROWS: bool, const NARROW: bool>() -> MicroKernel<T> {
+const fn height<S: Simd, T: Arithmetic, const MR: usize, const NARROW: bool>() -> MicroKernel<T> {
     match (NARROW, S::NV) {
-        (true, _) if MR <= S::MR_NARROW => micro_kernel::<S, T, MR, 1, A_ROWS, true>,
-        (false, 1) if MR <= S::MR => micro_kernel::<S, T, MR, 1, A_ROWS, false>,
-        (false, 2) if MR <= S::MR => micro_kernel::<S, T, MR, 2, A_ROWS, false>,
+        (true, _) if MR <= S::MR_NARROW => micro_kernel::<S, T, MR, 1, true>,
+        (false, 1) if MR <= S::MR => micro_kernel::<S, T, MR, 1, false>,
+        (false, 2) if MR <= S::MR => micro_kernel::<S, T, MR, 2, false>,
         _ => too_tall::<T>,
     }
 }
@@ -125,10 +99,10 @@ unsafe fn too_tall<T>(_: &Tile<T>) {
 /// it pleases, and leaves the accumulators in memory when it does not.
 macro_rules! for_each_row {
     ($mr:ident, |$i:ident| $body:block) => {
-        for_each_row!($mr, $i, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27)
+        for_each_row!($mr, $i, $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
     };
     ($mr:ident, $i:ident, $body:block, $($row:literal)*) => {$(
-        if $row < $mr {
+        if const { $row < $mr } {
             const $i: usize = $row;
             $body
         }
@@ -137,16 +111,7 @@ macro_rules! for_each_row {
 
 /// # Safety
 /// - The contract of [`MicroKernel`], for `MR` rows.
-unsafe fn micro_kernel<
-    S: Simd,
-    T: Arithmetic,
-    const MR: usize,
-    const NV: usize,
-    const A_ROWS: bool,
-    const NARROW: bool,
->(
-    tile: &Tile<T>,
-) {
+unsafe fn micro_kernel<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const NARROW: bool>(tile: &Tile<T>) {
     // SAFETY: the caller promises that the CPU has the features.
     let s = unsafe { S::assume_available() };
     s.run(
@@ -162,7 +127,7 @@ unsafe fn micro_kernel<
                         }
                     });
                 }
-                let product = accumulate::<S, T, MR, NV, A_ROWS, NARROW>(s, tile);
+                let product = accumulate::<S, T, MR, NV, NARROW>(s, tile);
                 store::<S, T, MR, NV, NARROW>(s, tile, product);
             }
         },
@@ -172,14 +137,7 @@ unsafe fn micro_kernel<
 /// # Safety
 /// - The contract of [`MicroKernel`], for `MR` rows.
 #[inline(always)]
-unsafe fn accumulate<
-    S: Simd,
-    T: Arithmetic,
-    const MR: usize,
-    const NV: usize,
-    const A_ROWS: bool,
-    const NARROW: bool,
->(
+unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const NARROW: bool>(
     s: S,
     tile: &Tile<T>,
 ) -> [[T::Vector<S>; NV]; MR] {
@@ -188,24 +146,21 @@ unsafe fn accumulate<
     let mut acc = [[zero; NV]; MR];
     let masked = NARROW && T::Vector::<S>::CHEAP_TAIL_LOADS;
     let tail = T::Vector::<S>::tail(s, if masked { tile.cols } else { 0 });
-    let in_group: [isize; ROW_GROUP] = if A_ROWS { [0, tile.a_stride, 2 * tile.a_stride] } else { [0, 1, 2] };
+    let in_group: [isize; ROW_GROUP] = [0, tile.a_row_stride, 2 * tile.a_row_stride];
     let mut a = tile.a;
-    let a_step = if A_ROWS { 1 } else { tile.a_stride };
     let mut b = tile.b;
     let ahead = PREFETCH_ROWS * tile.b_row_stride;
     for _ in 0..tile.k {
         // SAFETY: the caller promises that rows i < MR and columns k of A exist, and row k of B, whole or, where
         // masked, its first `cols` lanes. The pointers step past the end only after the last use.
         unsafe {
-            let b_row: [_; NV] = std::array::from_fn(
-                #[inline(always)]
-                |j| match masked {
+            let mut b_row = [zero; NV];
+            for j in 0..NV {
+                b_row[j] = match masked {
                     true => T::Vector::<S>::load_tail(s, b, tail),
                     false => T::Vector::<S>::load_ptr(s, b.add(j * lanes)),
-                },
-            );
-            if !NARROW {
-                for j in 0..NV {
+                };
+                if !NARROW {
                     T::Vector::<S>::prefetch(s, b.wrapping_offset(ahead).wrapping_add(j * lanes));
                 }
             }
@@ -216,10 +171,11 @@ unsafe fn accumulate<
                 }
             });
         }
-        a = a.map(
-            #[inline(always)]
-            |a| opaque(a.wrapping_offset(a_step)),
-        );
+        for_each_row!(MR, |I| {
+            if const { I % ROW_GROUP == 0 } {
+                a[I / ROW_GROUP] = opaque(a[I / ROW_GROUP].wrapping_offset(tile.a_col_stride));
+            }
+        });
         b = b.wrapping_offset(tile.b_row_stride);
     }
     acc
@@ -246,28 +202,62 @@ unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const 
     tile: &Tile<T>,
     product: [[T::Vector<S>; NV]; MR],
 ) {
-    let lanes = T::Vector::<S>::LANES;
     let alpha = T::Vector::<S>::splat(s, tile.alpha);
-    let tail = T::Vector::<S>::tail(s, if NARROW { tile.cols } else { lanes });
-    // A product with 1 is exact: the usual call need not compute it.
-    let is_plain = tile.beta.is_none() && tile.alpha == T::from(1.0);
+    let tail = T::Vector::<S>::tail(s, if NARROW { tile.cols } else { T::Vector::<S>::LANES });
+    // One loop for each kind of C = alpha product + beta C, so that no row has to choose.
+    // SAFETY: the caller's promise, passed on; it is about all that is read here, too.
+    unsafe {
+        match tile.beta {
+            // A product with 1 is exact: the usual call need not compute it.
+            None if tile.alpha == T::from(1.0) => store_rows::<S, T, MR, NV, NARROW>(
+                tile,
+                tail,
+                product,
+                #[inline(always)]
+                |product, _| product,
+            ),
+            None => store_rows::<S, T, MR, NV, NARROW>(
+                tile,
+                tail,
+                product,
+                #[inline(always)]
+                |product, _| alpha * product,
+            ),
+            Some(beta) => store_rows::<S, T, MR, NV, NARROW>(
+                tile,
+                tail,
+                product,
+                #[inline(always)]
+                |product, c| {
+                    let old = match NARROW {
+                        true => T::Vector::<S>::load_tail(s, c, tail),
+                        false => T::Vector::<S>::load_ptr(s, c),
+                    };
+                    alpha.mul_add(product, T::Vector::<S>::splat(s, beta) * old)
+                },
+            ),
+        }
+    }
+}
+
+/// Puts `value` of the product, and of where it goes, into each vector of C.
+///
+/// # Safety
+/// - The contract of [`MicroKernel`], for `MR` rows.
+#[inline(always)]
+unsafe fn store_rows<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const NARROW: bool>(
+    tile: &Tile<T>,
+    tail: <T::Vector<S> as Float>::Tail,
+    product: [[T::Vector<S>; NV]; MR],
+    value: impl Fn(T::Vector<S>, *mut T) -> T::Vector<S>,
+) {
     for_each_row!(MR, |I| {
-        for (j, &product) in product[I].iter().enumerate() {
+        for j in 0..NV {
             // SAFETY: the caller promises that row i of C exists and is ours, whole or, where narrow, its first `cols`
             // lanes.
             unsafe {
-                let c = tile.c.offset(I as isize * tile.c_row_stride).add(j * lanes);
-                let value = match tile.beta {
-                    _ if is_plain => product,
-                    None => alpha * product,
-                    Some(beta) => {
-                        let old = match NARROW {
-                            true => T::Vector::<S>::load_tail(s, c, tail),
-                            false => T::Vector::<S>::load_ptr(s, c),
-                        };
-                        alpha.mul_add(product, T::Vector::<S>::splat(s, beta) * old)
-                    }
-                };
+                let c = tile.c.offset(I as isize * tile.c_row_stride).add(j * T::Vector::<S>::LANES);
+                let value = value(product[I][j], c);
                 match NARROW {
                     true => value.store_tail(c, tail),
                     false => value.store_ptr(c),

@@ -15,8 +15,9 @@ impl Simd for Avx512 {
     // 28 accumulators + 2 + 1 of 32 registers.
     const MR: usize = 14;
     const NV: usize = 2;
-    // 28 accumulators + 1; A's elements are broadcast by the additions themselves.
-    const MR_NARROW: usize = 28;
+    // A's elements are broadcast by the additions themselves. Twice as many accumulators would fit, but not the pointers to
+    // as many rows, and the one load of B that they would save in 16 hides anyway.
+    const MR_NARROW: usize = 16;
     const NV_ROW: usize = 8;
     const PACKS_SCATTERED_A: bool = true;
     const M_FOR_PACKING_B: usize = 768;
