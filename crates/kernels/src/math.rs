@@ -181,11 +181,16 @@ pub fn leaky_relu_in_place(slope: f32, x: &mut [f32]) {
 /// `c[0] + c[1] x + c[2] x² + ...` by Horner's rule.
 #[inline(always)]
 pub(crate) fn polynomial<V: Float, const N: usize>(x: V, coefficients: &[V::Scalar; N]) -> V {
-    let mut y = x.constant(coefficients[N - 1]);
-    for i in (0..N - 1).rev() {
-        y = y.mul_add(x, x.constant(coefficients[i]));
-    }
-    y
+    V::apart(
+        #[inline(always)]
+        || {
+            let mut y = x.constant(coefficients[N - 1]);
+            for i in (0..N - 1).rev() {
+                y = y.mul_add(x, x.constant(coefficients[i]));
+            }
+            y
+        },
+    )
 }
 
 /// The functions that the epilogue of `gemm` needs, as [`double`] has them for f64.
@@ -213,7 +218,12 @@ macro_rules! unary {
                     s,
                     elements,
                     #[inline(always)]
-                    |[x, y]| [$module::$module(x), $module::$module(y)],
+                    |[x, y]| {
+                        S::F32::apart(
+                            #[inline(always)]
+                            || [$module::$module(x), $module::$module(y)],
+                        )
+                    },
                 );
             }
         }

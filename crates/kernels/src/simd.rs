@@ -184,6 +184,13 @@ pub(crate) trait Float:
         to_stride: isize,
     );
 
+    /// `f()`. The portable path compiles it as a function of its own, once for all kernels that have it in them: it is long
+    /// there, and need not be fast.
+    #[inline(always)]
+    fn apart<R>(f: impl FnOnce() -> R) -> R {
+        f()
+    }
+
     /// `self * b + c`, rounded once.
     fn mul_add(self, b: Self, c: Self) -> Self;
     /// `c - self * b`, rounded once.

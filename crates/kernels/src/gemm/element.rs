@@ -52,7 +52,10 @@ macro_rules! functions {
     ($math:ident: $($name:ident),*) => {$(
         #[inline(always)]
         fn $name<S: Simd>(x: Self::Vector<S>) -> Self::Vector<S> {
-            $math::$name(x)
+            Self::Vector::<S>::apart(
+                #[inline(always)]
+                || $math::$name(x),
+            )
         }
     )*};
 }

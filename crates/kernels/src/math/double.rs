@@ -74,9 +74,14 @@ const CUBIC: f64 = 0.071_354_816_272_600_25;
 /// (n, exp(r) - 1) with `x = n ln 2 + r`, for x from -1400 to 0.
 #[inline(always)]
 fn exp_parts<V: Float<Scalar = f64>>(x: V) -> (V, V) {
-    let n = (x * x.constant(LOG2_E)).round_small();
-    let r = n.neg_mul_add(x.constant(LN2_LOW), n.neg_mul_add(x.constant(LN2_HIGH), x));
-    (n, super::polynomial(r, &P).mul_add(r * r, r))
+    V::apart(
+        #[inline(always)]
+        || {
+            let n = (x * x.constant(LOG2_E)).round_small();
+            let r = n.neg_mul_add(x.constant(LN2_LOW), n.neg_mul_add(x.constant(LN2_HIGH), x));
+            (n, super::polynomial(r, &P).mul_add(r * r, r))
+        },
+    )
 }
 
 /// `e^x`, for x from -1400 to 0.

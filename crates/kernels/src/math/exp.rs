@@ -33,7 +33,12 @@ const TAME: f32 = 87.0;
 /// `e^x`. 0 for -infinity, infinity for infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn exp<V: Float32>(x: V) -> V {
-    if V::all(x.abs().lt(x.constant(TAME))) { normal(x) } else { of_any(x) }
+    V::apart(
+        #[inline(always)]
+        || {
+            if V::all(x.abs().lt(x.constant(TAME))) { normal(x) } else { of_any(x) }
+        },
+    )
 }
 
 #[inline(always)]
@@ -54,15 +59,25 @@ fn normal<V: Float32>(x: V) -> V {
 /// `e^x / 2^p` for a whole p, |x| < 512 and a result of at most 2, rounded once.
 #[inline(always)]
 pub(crate) fn over_power<V: Float32>(x: V, p: V) -> V {
-    let (sum, r) = reduce(x);
-    scale(of_rest(r), (sum - x.constant(MAGIC_F32)) - p)
+    V::apart(
+        #[inline(always)]
+        || {
+            let (sum, r) = reduce(x);
+            scale(of_rest(r), (sum - x.constant(MAGIC_F32)) - p)
+        },
+    )
 }
 
 /// The same where the result is a normal number.
 #[inline(always)]
 pub(crate) fn normal_over_power<V: Float32>(x: V, p: V) -> V {
-    let (sum, r) = reduce(x);
-    (of_rest(r).to_bits() + (sum - p).to_bits().shift_left::<23>()).bits_to_float()
+    V::apart(
+        #[inline(always)]
+        || {
+            let (sum, r) = reduce(x);
+            (of_rest(r).to_bits() + (sum - p).to_bits().shift_left::<23>()).bits_to_float()
+        },
+    )
 }
 
 /// `(1.5 2^23 + n, r)` with `x = n ln 2 + r`, for |x| < 2^9.

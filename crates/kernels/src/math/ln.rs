@@ -33,11 +33,16 @@ pub(crate) const UNIT: f32 = 8_388_608.0;
 /// The natural logarithm. -infinity for either 0, infinity for infinity, NaN below 0 and for NaN.
 #[inline(always)]
 pub(crate) fn ln<V: Float32>(x: V) -> V {
-    let of_all = |bits| V::Bits::splat(x.token(), bits);
-    // Bits from that of the least normal number to that of infinity: one comparison, as the sum wraps for others.
-    let normal = of_all(0xff_ffff).lt(x.to_bits() + of_all(0x80_0000));
-    // Vector by vector: a branch for two of them, who then share a block of code, takes longer.
-    if V::all(normal) { of_normal(x) } else { of_any(x) }
+    V::apart(
+        #[inline(always)]
+        || {
+            let of_all = |bits| V::Bits::splat(x.token(), bits);
+            // Bits from that of the least normal number to that of infinity: one comparison, as the sum wraps for others.
+            let normal = of_all(0xff_ffff).lt(x.to_bits() + of_all(0x80_0000));
+            // Vector by vector: a branch for two of them, who then share a block of code, takes longer.
+            if V::all(normal) { of_normal(x) } else { of_any(x) }
+        },
+    )
 }
 
 #[inline(always)]

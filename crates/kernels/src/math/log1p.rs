@@ -19,9 +19,14 @@ pub(crate) fn log1p<V: Float32>(x: V) -> V {
 /// `ln(1 + x)` for a finite x above -1, with 0 for -0.
 #[inline(always)]
 pub(crate) fn finite<V: Float32>(x: V) -> V {
-    let (one, quarter) = (x.constant(1.0), x.constant(0.25));
-    let (e, _) = split(x + one);
-    let factor = e.mul_add(x.constant(-1.0 / UNIT), x.constant(2.0)).pow2();
-    let offset = factor.mul_add(quarter, x.constant(-1.0));
-    of_parts(e, (x * factor).mul_add(quarter, offset))
+    V::apart(
+        #[inline(always)]
+        || {
+            let (one, quarter) = (x.constant(1.0), x.constant(0.25));
+            let (e, _) = split(x + one);
+            let factor = e.mul_add(x.constant(-1.0 / UNIT), x.constant(2.0)).pow2();
+            let offset = factor.mul_add(quarter, x.constant(-1.0));
+            of_parts(e, (x * factor).mul_add(quarter, offset))
+        },
+    )
 }

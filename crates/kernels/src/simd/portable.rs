@@ -1,5 +1,9 @@
 //! The portable path: `wide` vectors, and `mul_add` lane by lane, as `wide`'s own is fused only where the compilation
 //! target says so.
+//!
+//! Inlined into all kernels, vectors of four registers would take half of the time to compile the crate, and this path is the
+//! oracle for the others, not one to be fast. So operations of more than an instruction a register are functions that take
+//! their vectors by reference, and what kernels share is compiled [`apart`](Float::apart).
 
 use super::{Float, Float32, Int32, MAGIC_F32, MAGIC_F64, Simd};
 use crate::isa::Isa;
@@ -43,20 +47,33 @@ pub(crate) struct F64x8(f64x4, f64x4);
 #[derive(Clone, Copy)]
 pub(crate) struct I32x16(i32x8, i32x8);
 
-macro_rules! operators {
-    ($vector:ident: $($op:ident $method:ident),*) => {$(
-        impl $op for $vector {
+/// Operations on whole vectors by those on halves, and the operators among them.
+macro_rules! by_halves {
+    ($vector:ident($half:ident): $($op:ident $method:ident),*) => {
+        impl $vector {
+            #[inline(never)]
+            fn map(&self, f: impl Fn($half) -> $half) -> Self {
+                $vector(f(self.0), f(self.1))
+            }
+
+            #[inline(never)]
+            fn zip(&self, other: &Self, f: impl Fn($half, $half) -> $half) -> Self {
+                $vector(f(self.0, other.0), f(self.1, other.1))
+            }
+        }
+
+        $(impl $op for $vector {
             type Output = Self;
             #[inline(always)]
             fn $method(self, other: Self) -> Self {
                 $vector(self.0.$method(other.0), self.1.$method(other.1))
             }
-        }
-    )*};
+        })*
+    };
 }
-operators!(F32x16: Add add, Sub sub, Mul mul, Div div);
-operators!(F64x8: Add add, Sub sub, Mul mul, Div div);
-operators!(I32x16: Add add, Sub sub, BitAnd bitand, BitOr bitor, BitXor bitxor);
+by_halves!(F32x16(f32x8): Add add, Sub sub, Mul mul, Div div);
+by_halves!(F64x8(f64x4): Add add, Sub sub, Mul mul, Div div);
+by_halves!(I32x16(i32x8): Add add, Sub sub, BitAnd bitand, BitOr bitor, BitXor bitxor);
 
 /// What both float types do alike.
 macro_rules! float {
@@ -64,7 +81,8 @@ macro_rules! float {
         impl Float for $vector {
             type Simd = Portable;
             type Scalar = $scalar;
-            type Mask = ($half, $half);
+            /// All bits of a lane are set where it is true.
+            type Mask = Self;
             type Tail = usize;
             const LANES: usize = $lanes;
             const CHEAP_TAIL_LOADS: bool = false;
@@ -98,7 +116,7 @@ macro_rules! float {
                 lanes
             }
 
-            #[inline(always)]
+            #[inline(never)]
             unsafe fn load_tail(_: Portable, from: *const $scalar, tail: usize) -> Self {
                 let mut lanes = [0.0; $lanes];
                 // SAFETY: the caller promises `tail` readable elements, at most LANES by how a tail is made.
@@ -112,7 +130,7 @@ macro_rules! float {
                 unsafe { std::ptr::copy_nonoverlapping(self.to_lanes().as_ptr(), to, tail) };
             }
 
-            #[inline(always)]
+            #[inline(never)]
             unsafe fn transpose(
                 _: Portable,
                 from: *const $scalar,
@@ -128,6 +146,11 @@ macro_rules! float {
                 }
             }
 
+            #[inline(never)]
+            fn apart<R>(f: impl FnOnce() -> R) -> R {
+                f()
+            }
+
             #[inline(always)]
             fn mul_add(self, b: Self, c: Self) -> Self {
                 self.fused(&b, &c)
@@ -135,106 +158,112 @@ macro_rules! float {
 
             #[inline(always)]
             fn neg_mul_add(self, b: Self, c: Self) -> Self {
-                let sign = $half::splat(-0.0);
-                $vector(self.0 ^ sign, self.1 ^ sign).fused(&b, &c)
+                self.map(|a| a ^ $half::splat(-0.0)).fused(&b, &c)
             }
 
             #[inline(always)]
             fn max(self, other: Self) -> Self {
-                Self::select(other.lt(self), self, other)
+                $vector(
+                    other.0.simd_lt(self.0).bitselect(self.0, other.0),
+                    other.1.simd_lt(self.1).bitselect(self.1, other.1),
+                )
             }
 
             #[inline(always)]
             fn min(self, other: Self) -> Self {
-                Self::select(self.lt(other), self, other)
+                $vector(
+                    self.0.simd_lt(other.0).bitselect(self.0, other.0),
+                    self.1.simd_lt(other.1).bitselect(self.1, other.1),
+                )
             }
 
             #[inline(always)]
             fn abs(self) -> Self {
-                $vector(self.0.abs(), self.1.abs())
+                self.map(|a| a.abs())
             }
 
             #[inline(always)]
             fn copysign(self, sign: Self) -> Self {
                 let bit = $half::splat(-0.0);
-                $vector((self.0 & !bit) | (sign.0 & bit), (self.1 & !bit) | (sign.1 & bit))
+                self.zip(&sign, |a, sign| (a & !bit) | (sign & bit))
             }
 
             #[inline(always)]
-            fn lt(self, other: Self) -> Self::Mask {
-                (self.0.simd_lt(other.0), self.1.simd_lt(other.1))
+            fn lt(self, other: Self) -> Self {
+                self.zip(&other, |a, b| a.simd_lt(b))
             }
 
             #[inline(always)]
-            fn eq(self, other: Self) -> Self::Mask {
-                (self.0.simd_eq(other.0), self.1.simd_eq(other.1))
+            fn eq(self, other: Self) -> Self {
+                self.zip(&other, |a, b| a.simd_eq(b))
             }
 
             #[inline(always)]
-            fn is_nan(self) -> Self::Mask {
-                (self.0.is_nan(), self.1.is_nan())
+            fn is_nan(self) -> Self {
+                self.map(|a| a.is_nan())
             }
 
             #[inline(always)]
-            fn all(mask: Self::Mask) -> bool {
+            fn all(mask: Self) -> bool {
                 mask.0.all() && mask.1.all()
             }
 
             #[inline(always)]
-            fn select(mask: Self::Mask, yes: Self, no: Self) -> Self {
-                $vector(mask.0.bitselect(yes.0, no.0), mask.1.bitselect(yes.1, no.1))
+            fn select(mask: Self, yes: Self, no: Self) -> Self {
+                mask.choose(&yes, &no)
             }
 
             #[inline(always)]
             fn pow2(self) -> Self {
-                // The low bits of the magic sum are n + bias: shifted up, an exponent.
-                let $vector(low, high) = self + self.constant($magic + $bias);
-                // SAFETY: all are as many numbers of as many bits, of which any are valid.
-                unsafe {
-                    let shifted = |half| transmute::<$int, $half>(transmute::<$half, $int>(half) << $mantissa);
-                    $vector(shifted(low), shifted(high))
-                }
+                self.map(|n| {
+                    // The low bits of the magic sum are n + bias: shifted up, an exponent.
+                    let sum = n + $half::splat($magic + $bias);
+                    // SAFETY: all are as many numbers of as many bits, of which any are valid.
+                    unsafe { transmute::<$int, $half>(transmute::<$half, $int>(sum) << $mantissa) }
+                })
             }
 
             #[inline(always)]
             fn round_small(self) -> Self {
-                let magic = self.constant($magic);
-                self + magic - magic
+                let magic = $half::splat($magic);
+                self.map(|a| a + magic - magic)
             }
 
             #[inline(always)]
             fn sum_lanes(self) -> $scalar {
-                let mut lanes = self.to_lanes();
-                let mut half = $lanes / 2;
-                while half > 0 {
-                    for i in 0..half {
-                        lanes[i] += lanes[i + half];
-                    }
-                    half /= 2;
-                }
-                lanes[0]
+                self.fold(|a, b| a + b)
             }
 
             #[inline(always)]
             fn max_lanes(self) -> $scalar {
-                let mut lanes = self.to_lanes();
-                let mut half = $lanes / 2;
-                while half > 0 {
-                    for i in 0..half {
-                        lanes[i] = if lanes[i] > lanes[i + half] { lanes[i] } else { lanes[i + half] };
-                    }
-                    half /= 2;
-                }
-                lanes[0]
+                self.fold(|a, b| if a > b { a } else { b })
             }
         }
 
         impl $vector {
-            /// Never inlined: a call for each lane, all over the kernels, would take half of the time to compile them.
             #[inline(never)]
             fn fused(&self, b: &Self, c: &Self) -> Self {
                 let (a, b, c) = (self.to_lanes(), b.to_lanes(), c.to_lanes());
                 Self::from_lanes(std::array::from_fn(|i| a[i].mul_add(b[i], c[i])))
+            }
+
+            #[inline(never)]
+            fn choose(&self, yes: &Self, no: &Self) -> Self {
+                $vector(self.0.bitselect(yes.0, no.0), self.1.bitselect(yes.1, no.1))
+            }
+
+            /// Lane i with lane i + LANES / 2, and so on by halves.
+            #[inline(never)]
+            fn fold(&self, f: impl Fn($scalar, $scalar) -> $scalar) -> $scalar {
+                let mut lanes = self.to_lanes();
+                let mut half = $lanes / 2;
+                while half > 0 {
+                    for i in 0..half {
+                        lanes[i] = f(lanes[i], lanes[i + half]);
+                    }
+                    half /= 2;
+                }
+                lanes[0]
             }
 
             #[inline(always)]
@@ -263,14 +292,14 @@ impl Float32 for F32x16 {
         unsafe { I32x16(transmute::<f32x8, i32x8>(self.0), transmute::<f32x8, i32x8>(self.1)) }
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn from_bytes(_: Portable, bytes: &[u8; 16]) -> Self {
         Self::from_lanes(std::array::from_fn(|i| f32::from(bytes[i])))
     }
 
     #[inline(always)]
     fn sqrt(self) -> Self {
-        F32x16(self.0.sqrt(), self.1.sqrt())
+        self.map(|a| a.sqrt())
     }
 
     #[inline(always)]
@@ -292,18 +321,17 @@ impl Int32 for I32x16 {
 
     #[inline(always)]
     fn shift_left<const N: u32>(self) -> Self {
-        I32x16(self.0 << N as i32, self.1 << N as i32)
+        self.map(|a| a << N as i32)
     }
 
     #[inline(always)]
     fn shift_right<const N: u32>(self) -> Self {
-        I32x16(self.0 >> N as i32, self.1 >> N as i32)
+        self.map(|a| a >> N as i32)
     }
 
     #[inline(always)]
-    fn lt(self, other: Self) -> (f32x8, f32x8) {
-        let F32x16(low, high) = I32x16(self.0.simd_lt(other.0), self.1.simd_lt(other.1)).bits_to_float();
-        (low, high)
+    fn lt(self, other: Self) -> F32x16 {
+        self.zip(&other, |a, b| a.simd_lt(b)).bits_to_float()
     }
 
     #[inline(always)]
@@ -314,6 +342,13 @@ impl Int32 for I32x16 {
 
     #[inline(always)]
     fn to_float(self) -> F32x16 {
+        self.to_floats()
+    }
+}
+
+impl I32x16 {
+    #[inline(never)]
+    fn to_floats(&self) -> F32x16 {
         let floats = |half: i32x8| f32x8::new(half.to_array().map(|x| x as f32));
         F32x16(floats(self.0), floats(self.1))
     }
