@@ -1,7 +1,7 @@
 //! Losses with their gradients and softmax: judged against f64, and the same bits on every ISA, for every loss, reduction
 //! and kind of weights.
 
-use crate::fused::{logits, same_everywhere, wide};
+use crate::fused::{bits, logits, same_everywhere, wide};
 use kernels::testing::for_each_isa;
 use kernels::{ClassTargets, KernelSet, LossOptions, Reduction, reference};
 use tests::random::Random;

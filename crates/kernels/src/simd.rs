@@ -301,6 +301,8 @@ pub(crate) trait Float32: Float<Scalar = f32> {
     fn from_bytes(s: Self::Simd, bytes: &[u8; 16]) -> Self;
     /// Rounded once, as IEEE-754 has it.
     fn sqrt(self) -> Self;
+    /// Lane i: the lane of `self` that the low four bits of lane i of `lanes` say.
+    fn permute(self, lanes: Self::Bits) -> Self;
     /// The lower and the upper eight lanes, exact.
     fn widen(self) -> (<Self::Simd as Simd>::F64, <Self::Simd as Simd>::F64);
 }
@@ -315,6 +317,8 @@ pub(crate) trait Int32:
     fn shift_left<const N: u32>(self) -> Self;
     /// Arithmetic: the sign is repeated.
     fn shift_right<const N: u32>(self) -> Self;
+    fn max(self, other: Self) -> Self;
+    fn min(self, other: Self) -> Self;
     fn lt(self, other: Self) -> <Self::Float as Float>::Mask;
     fn bits_to_float(self) -> Self::Float;
     /// The value as a float; exact below 2^24.

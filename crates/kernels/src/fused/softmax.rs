@@ -1,7 +1,7 @@
 //! `softmax(z)_j = E_j / Σ E`, its logarithm `(z_j - m) - ln Σ e^(z - m)`, and `logsumexp(z) = m + ln Σ e^(z - m)`, row by
 //! row, with m and E as [`rows`](super::rows) has them.
 
-use super::rows::{self, Columns, GROUP, Lanes, NARROW};
+use super::rows::{self, Columns, GROUP, Lanes, LongRows, NARROW, Origin};
 use crate::simd::{Float, Simd};
 
 #[inline(always)]
@@ -9,9 +9,10 @@ pub(crate) fn softmax<S: Simd>(s: S, cols: usize, x: &[f32], out: &mut [f32]) {
     if cols <= NARROW {
         narrow_softmax(s, cols, Rows::Apart(x, out));
     } else {
+        let mut rows = LongRows::new();
         for (z, out) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)) {
-            let exponentials = rows::long_exponentials(s, z, out);
-            scale_row(s, out, exponentials.or_nan().quotient(S::F32::splat(s, 1.0)));
+            let (origin, sums) = rows.next(s, z, 1.0, out);
+            scale_row(s, out, sums.or_nan(&origin).quotient(S::F32::splat(s, 1.0)));
         }
     }
 }
@@ -22,8 +23,8 @@ pub(crate) fn softmax_in_place<S: Simd>(s: S, cols: usize, x: &mut [f32]) {
         narrow_softmax(s, cols, Rows::InPlace(x));
     } else {
         for row in x.chunks_exact_mut(cols) {
-            let exponentials = rows::long_exponentials_in_place(s, row);
-            scale_row(s, row, exponentials.or_nan().quotient(S::F32::splat(s, 1.0)));
+            let (origin, sums) = rows::long_exponentials_in_place(s, row);
+            scale_row(s, row, sums.or_nan(&origin).quotient(S::F32::splat(s, 1.0)));
         }
     }
 }
@@ -55,8 +56,8 @@ pub(crate) fn log_softmax_in_place<S: Simd>(s: S, cols: usize, x: &mut [f32]) {
 pub(crate) fn logsumexp<S: Simd>(s: S, cols: usize, x: &[f32], out: &mut [f32]) {
     if cols > NARROW {
         for (z, out) in x.chunks_exact(cols).zip(out) {
-            let exponentials = rows::long_sum(s, z);
-            (exponentials.max + exponentials.ln_sum()).store_partial(s, std::slice::from_mut(out));
+            let (origin, sums) = rows::long_sum(s, z);
+            (origin.center + sums.ln_sum()).store_partial(s, std::slice::from_mut(out));
         }
         return;
     }
@@ -65,8 +66,8 @@ pub(crate) fn logsumexp<S: Simd>(s: S, cols: usize, x: &[f32], out: &mut [f32]) 
         columns.load(s, cols, out.len(), x);
         let columns = &mut columns.columns()[..cols];
         let max = rows::largest(s, columns);
-        let exponentials = rows::exponentials::<S, false>(s, max, columns);
-        (max + exponentials.ln_sum()).store_partial(s, out);
+        let sums = rows::exponentials::<S, false>(s, &Origin::new(max), columns);
+        (max + sums.ln_sum()).store_partial(s, out);
     }
 }
 
@@ -107,9 +108,9 @@ fn narrow_softmax<S: Simd>(s: S, cols: usize, rows: Rows<'_>) {
         rows,
         #[inline(always)]
         |columns| {
-            let max = rows::largest(s, columns);
-            let exponentials = rows::exponentials::<S, true>(s, max, columns);
-            exponentials.or_nan().quotient(S::F32::splat(s, 1.0))
+            let origin = Origin::new(rows::largest(s, columns));
+            let sums = rows::exponentials::<S, true>(s, &origin, columns);
+            sums.or_nan(&origin).quotient(S::F32::splat(s, 1.0))
         },
     );
 }
@@ -123,7 +124,8 @@ fn narrow_log_softmax<S: Simd>(s: S, cols: usize, rows: Rows<'_>) {
         #[inline(always)]
         |columns| {
             let max = rows::largest(s, columns);
-            let log = rows::exponentials::<S, false>(s, max, columns).or_nan().ln_sum();
+            let origin = Origin::new(max);
+            let log = rows::exponentials::<S, false>(s, &origin, columns).or_nan(&origin).ln_sum();
             for z in columns {
                 (S::F32::load(s, z) - max - log).store(z);
             }
@@ -153,8 +155,8 @@ fn blocks<S: Simd, const BLOCKS: usize>(s: S, cols: usize, mut rows: Rows<'_>, f
 
 #[inline(always)]
 fn long_log_softmax<S: Simd>(s: S, row: &mut [f32]) {
-    let exponentials = rows::long_sum(s, row);
-    let (max, log) = (exponentials.max, exponentials.or_nan().ln_sum());
+    let (origin, sums) = rows::long_sum(s, row);
+    let (max, log) = (origin.center, sums.or_nan(&origin).ln_sum());
     for row in row.chunks_mut(S::F32::LANES) {
         (S::F32::load_partial(s, row) - max - log).store_partial(s, row);
     }

@@ -80,6 +80,27 @@ pub(crate) fn normal_over_power<V: Float32>(x: V, p: V) -> V {
     )
 }
 
+/// [`normal_over_power`] of each. Step by step for all of them, as a step waits for the one before.
+#[inline(always)]
+pub(crate) fn normals_over_power<V: Float32, const N: usize>(x: [V; N], p: V) -> [V; N] {
+    let (mut sums, mut rests, mut y) = (x, x, x);
+    for (sum, r) in sums.iter_mut().zip(&mut rests) {
+        (*sum, *r) = reduce(*r);
+    }
+    for y in &mut y {
+        *y = y.constant(P[4]);
+    }
+    for c in [P[3], P[2], P[1], P[0], 1.0, 1.0] {
+        for (y, r) in y.iter_mut().zip(&rests) {
+            *y = y.mul_add(*r, r.constant(c));
+        }
+    }
+    for (y, sum) in y.iter_mut().zip(&sums) {
+        *y = (y.to_bits() + (*sum - p).to_bits().shift_left::<23>()).bits_to_float();
+    }
+    y
+}
+
 /// `(1.5 2^23 + n, r)` with `x = n ln 2 + r`, for |x| < 2^9.
 #[inline(always)]
 pub(crate) fn reduce<V: Float32>(x: V) -> (V, V) {

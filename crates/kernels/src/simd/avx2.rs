@@ -224,6 +224,11 @@ with_intrinsics! {
 }
 
 with_intrinsics! {
+    // A permutation reads three bits; the fourth, moved to the sign, chooses the half.
+    fn permute_half(x: F32x16, lanes: __m256i) -> __m256 {
+        let (low, high) = (_mm256_permutevar8x32_ps(x.0, lanes), _mm256_permutevar8x32_ps(x.1, lanes));
+        _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(lanes)))
+    }
     fn quarters(a: F32x16, b: F32x16) -> __m256 {
         let (a, b) = (_mm256_add_ps(a.0, a.1), _mm256_add_ps(b.0, b.1));
         _mm256_add_ps(_mm256_permute2f128_ps::<0x20>(a, b), _mm256_permute2f128_ps::<0x31>(a, b))
@@ -253,6 +258,9 @@ impl Float32 for F32x16 {
             I32x16(_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128::<8>(bytes))).to_float()
         }
         fn sqrt(self) -> Self { F32x16(_mm256_sqrt_ps(self.0), _mm256_sqrt_ps(self.1)) }
+        fn permute(self, lanes: I32x16) -> Self {
+            F32x16(permute_half(self, lanes.0), permute_half(self, lanes.1))
+        }
         fn widen(self) -> (F64x8, F64x8) { (widen_half(self.0), widen_half(self.1)) }
     }
 }
@@ -271,6 +279,8 @@ impl Int32 for I32x16 {
             let by = _mm_cvtsi32_si128(N as i32);
             I32x16(_mm256_sra_epi32(self.0, by), _mm256_sra_epi32(self.1, by))
         }
+        fn max(self, o: Self) -> Self { I32x16(_mm256_max_epi32(self.0, o.0), _mm256_max_epi32(self.1, o.1)) }
+        fn min(self, o: Self) -> Self { I32x16(_mm256_min_epi32(self.0, o.0), _mm256_min_epi32(self.1, o.1)) }
         fn lt(self, other: Self) -> (__m256, __m256) {
             let (low, high) = (_mm256_cmpgt_epi32(other.0, self.0), _mm256_cmpgt_epi32(other.1, self.1));
             (_mm256_castsi256_ps(low), _mm256_castsi256_ps(high))

@@ -204,6 +204,7 @@ impl Float32 for F32x16 {
             F32x16(_mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(bytes.as_ptr().cast()))))
         }
         fn sqrt(self) -> Self { F32x16(_mm512_sqrt_ps(self.0)) }
+        fn permute(self, lanes: I32x16) -> Self { F32x16(_mm512_permutexvar_ps(lanes.0, self.0)) }
         fn widen(self) -> (F64x8, F64x8) {
             (F64x8(_mm512_cvtps_pd(low(self.0))), F64x8(_mm512_cvtps_pd(high(self.0))))
         }
@@ -217,6 +218,8 @@ impl Int32 for I32x16 {
         fn splat(_s: Avx512, x: i32) -> Self { I32x16(_mm512_set1_epi32(x)) }
         fn shift_left<const N: u32>(self) -> Self { I32x16(_mm512_slli_epi32::<N>(self.0)) }
         fn shift_right<const N: u32>(self) -> Self { I32x16(_mm512_srai_epi32::<N>(self.0)) }
+        fn max(self, other: Self) -> Self { I32x16(_mm512_max_epi32(self.0, other.0)) }
+        fn min(self, other: Self) -> Self { I32x16(_mm512_min_epi32(self.0, other.0)) }
         fn lt(self, other: Self) -> __mmask16 { _mm512_cmplt_epi32_mask(self.0, other.0) }
         fn bits_to_float(self) -> F32x16 { F32x16(_mm512_castsi512_ps(self.0)) }
         fn to_float(self) -> F32x16 { F32x16(_mm512_cvtepi32_ps(self.0)) }

@@ -277,6 +277,17 @@ impl Float32 for F32x16 {
             )
         }
         fn sqrt(self) -> Self { each!(F32x16 <- vsqrtq_f32(self)) }
+        fn permute(self, lanes: I32x16) -> Self {
+            let bytes = each!(vreinterpretq_u8_f32(self));
+            let table = uint8x16x4_t(bytes.0, bytes.1, bytes.2, bytes.3);
+            // Lane i is the bytes 4 i to 4 i + 3.
+            let (of_lane, in_lane) = (vdupq_n_s32(0x0404_0404), vdupq_n_s32(0x0302_0100));
+            let quarter = |lanes| {
+                let index = vmlaq_s32(in_lane, vandq_s32(lanes, vdupq_n_s32(15)), of_lane);
+                vreinterpretq_f32_u8(vqtbl4q_u8(table, vreinterpretq_u8_s32(index)))
+            };
+            F32x16(quarter(lanes.0), quarter(lanes.1), quarter(lanes.2), quarter(lanes.3))
+        }
         fn widen(self) -> (F64x8, F64x8) { (widen_half(self.0, self.1), widen_half(self.2, self.3)) }
     }
 }
@@ -295,6 +306,8 @@ impl Int32 for I32x16 {
             let by = Self::splat(Neon(()), -(N as i32));
             each!(I32x16 <- vshlq_s32(self, by))
         }
+        fn max(self, other: Self) -> Self { each!(I32x16 <- vmaxq_s32(self, other)) }
+        fn min(self, other: Self) -> Self { each!(I32x16 <- vminq_s32(self, other)) }
         fn lt(self, other: Self) -> <F32x16 as Float>::Mask { each!(vcltq_s32(self, other)) }
         fn bits_to_float(self) -> F32x16 { each!(F32x16 <- vreinterpretq_f32_s32(self)) }
         fn to_float(self) -> F32x16 { each!(F32x16 <- vcvtq_f32_s32(self)) }

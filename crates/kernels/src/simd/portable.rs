@@ -302,6 +302,13 @@ impl Float32 for F32x16 {
         self.map(|a| a.sqrt())
     }
 
+    #[inline(never)]
+    fn permute(self, lanes: I32x16) -> Self {
+        let from = self.to_lanes();
+        let (low, high) = (lanes.0.to_array(), lanes.1.to_array());
+        Self::from_lanes(std::array::from_fn(|i| from[(if i < 8 { low[i] } else { high[i - 8] } & 15) as usize]))
+    }
+
     #[inline(always)]
     fn widen(self) -> (F64x8, F64x8) {
         let lanes = self.to_lanes();
@@ -327,6 +334,16 @@ impl Int32 for I32x16 {
     #[inline(always)]
     fn shift_right<const N: u32>(self) -> Self {
         self.map(|a| a >> N as i32)
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        I32x16(self.0.max(other.0), self.1.max(other.1))
+    }
+
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        I32x16(self.0.min(other.0), self.1.min(other.1))
     }
 
     #[inline(always)]

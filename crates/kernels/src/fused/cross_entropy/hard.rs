@@ -1,7 +1,10 @@
 //! For labels.
+//!
+//! Where the label's logit is near m, the loss is `ln(1 + O / E)` with its E and O; elsewhere, where E may be 0, it is
+//! `(m - z) + ln(1 + R / E)` with the largest E.
 
 use super::super::options::Weighting;
-use super::super::rows::{self, Columns, Exponentials, GROUP, Lanes};
+use super::super::rows::{self, Columns, GROUP, LongRows, Origin, Sums};
 use super::super::softmax::scale_row;
 use super::{Logits, Total};
 use crate::math::log1p;
@@ -9,15 +12,24 @@ use crate::simd::{Float, Float32, Simd};
 
 /// Rows whose losses are taken together, as the logarithm takes long to come but little to compute.
 const CHUNK: usize = 64;
+/// Where m is less than this above the label's logit, the quotient of O and E is finite.
+const NEAR: f32 = 64.0;
 
-/// One number for each row of a chunk: the largest logit, the label's, `R / E` of the largest, and the weights.
+/// One number for each row of a chunk.
 struct Chunk {
-    max: [f32; CHUNK],
-    own: [f32; CHUNK],
-    ratio: [f32; CHUNK],
     weights: [f64; CHUNK],
     /// The weights times the scale.
+    scaled: [f32; CHUNK],
+    /// The label's logit,
+    own: [f32; CHUNK],
+    /// what the loss takes for m,
+    max: [f32; CHUNK],
+    /// and the quotient in its logarithm.
+    ratio: [f32; CHUNK],
+    /// What E of the row is multiplied by.
     factors: [f32; CHUNK],
+    /// The gradient for the label.
+    d_own: [f32; CHUNK],
 }
 
 /// `BLOCKS` of 16 columns, or any number if it is 0.
@@ -28,55 +40,51 @@ pub(super) fn hard<S: Simd, const BLOCKS: usize>(
     labels: &[u32],
     weighting: &mut Weighting<'_>,
 ) -> f64 {
-    let Logits { cols, z: all, d } = logits;
+    let Logits { cols, z, d } = logits;
     let weighted = weighting.samples.is_some() || weighting.classes.is_some();
-    let mut columns = Columns::<BLOCKS>::new();
+    let mut narrow = Narrow { cols, columns: Columns::<BLOCKS>::new() };
+    let mut long_rows = LongRows::new();
     let mut chunk = Chunk {
-        max: [0.0; CHUNK],
-        own: [0.0; CHUNK],
-        ratio: [0.0; CHUNK],
         weights: [1.0; CHUNK],
-        factors: [weighting.scale as f32; CHUNK],
+        scaled: [weighting.scale as f32; CHUNK],
+        own: [0.0; CHUNK],
+        max: [0.0; CHUNK],
+        ratio: [0.0; CHUNK],
+        factors: [0.0; CHUNK],
+        d_own: [0.0; CHUNK],
     };
     let mut total = Total::new(weighting);
-    let chunks = labels.chunks(CHUNK).zip(d.chunks_mut(CHUNK * cols));
-    for (first, (labels, d)) in (0..).step_by(CHUNK).zip(chunks) {
-        let z = &all[first * cols..];
-        for ((own, z), &label) in chunk.own.iter_mut().zip(z.chunks_exact(cols)).zip(labels) {
-            *own = z[label as usize];
-        }
+    let chunks = labels.chunks(CHUNK).zip(z.chunks(CHUNK * cols).zip(d.chunks_mut(CHUNK * cols)));
+    for (first, (labels, (z, d))) in (0..).step_by(CHUNK).zip(chunks) {
         if weighted {
-            let constants = chunk.weights.iter_mut().zip(&mut chunk.factors);
-            for ((row, &label), (weight, factor)) in (first..).zip(labels).zip(constants) {
+            let constants = chunk.weights.iter_mut().zip(&mut chunk.scaled);
+            for ((row, &label), (weight, scaled)) in (first..).zip(labels).zip(constants) {
                 *weight = total.weighting.sample(row) * f64::from(total.weighting.class(label as usize));
-                *factor = (*weight * total.weighting.scale) as f32;
+                *scaled = (*weight * total.weighting.scale) as f32;
             }
         }
 
         if BLOCKS == 0 {
-            for (at, (&label, d)) in labels.iter().zip(d.chunks_exact_mut(cols)).enumerate() {
-                let exponentials = rows::long_exponentials(s, &z[at * cols..][..cols], d).or_nan();
-                let factor = exponentials.quotient(S::F32::splat(s, chunk.factors[at]));
-                scale_row(s, d, factor);
-                d[label as usize] = to_lanes(own_gradient(exponentials, S::F32::splat(s, chunk.own[at]), factor))[0];
-                chunk.max[at] = to_lanes(exponentials.max)[0];
-                chunk.ratio[at] = to_lanes(exponentials.ratio())[0];
-            }
-        } else {
-            for (at, (labels, d)) in (0..).step_by(GROUP).zip(labels.chunks(GROUP).zip(d.chunks_mut(GROUP * cols))) {
-                columns.load(s, cols, labels.len(), &z[at * cols..]);
-                let columns_of_group = &mut columns.columns()[..cols];
-                let max = rows::largest(s, columns_of_group);
-                let exponentials = rows::exponentials::<S, true>(s, max, columns_of_group).or_nan();
-                let factor = exponentials.quotient(S::F32::load(s, &chunk.factors[at..]));
-                let d_own = own_gradient(exponentials, S::F32::load(s, &chunk.own[at..]), factor);
-                exponentials.max.store(&mut chunk.max[at..]);
-                exponentials.ratio().store(&mut chunk.ratio[at..]);
-                columns.store(s, cols, &to_lanes(factor), d);
-                for ((d, &label), d_own) in d.chunks_exact_mut(cols).zip(labels).zip(to_lanes(d_own)) {
-                    d[label as usize] = d_own;
+            // A row is scaled after the next was read, as its factor is long to come.
+            let mut before: Option<(&mut [f32], u32, Row<S::F32>)> = None;
+            let rows = labels.iter().zip(z.chunks_exact(cols).zip(d.chunks_exact_mut(cols)));
+            for (at, (&label, (z, d))) in rows.enumerate() {
+                let (origin, sums) = long_rows.next(s, z, chunk.scaled[at], d);
+                chunk.own[at] = z[label as usize];
+                let (own, scaled) = (S::F32::splat(s, chunk.own[at]), S::F32::splat(s, chunk.scaled[at]));
+                let row = Row::new(&origin, sums, own, origin.exponential(own), scaled);
+                (chunk.max[at], chunk.ratio[at]) = (first_lane(row.max), first_lane(row.ratio));
+                if let Some((d, label, row)) = before.replace((d, label, row)) {
+                    scale_row(s, d, row.factor);
+                    d[label as usize] = first_lane(row.d_own);
                 }
             }
+            if let Some((d, label, row)) = before {
+                scale_row(s, d, row.factor);
+                d[label as usize] = first_lane(row.d_own);
+            }
+        } else {
+            narrow.rows(s, &mut chunk, labels, z, d);
         }
 
         for (at, labels) in (0..).step_by(GROUP).zip(labels.chunks(GROUP)) {
@@ -88,17 +96,111 @@ pub(super) fn hard<S: Simd, const BLOCKS: usize>(
     total.sum(s)
 }
 
-/// The gradient for the label.
-#[inline(always)]
-fn own_gradient<V: Float32>(exponentials: Exponentials<V>, own: V, factor: V) -> V {
-    exponentials.others_times(exponentials.of(own), factor.constant(0.0) - factor)
+/// Rows of at most `BLOCKS` times 16 columns.
+struct Narrow<const BLOCKS: usize> {
+    cols: usize,
+    columns: Columns<BLOCKS>,
+}
+
+impl<const BLOCKS: usize> Narrow<BLOCKS> {
+    /// Takes the rows of a chunk.
+    #[inline(always)]
+    fn rows<S: Simd>(&mut self, s: S, chunk: &mut Chunk, labels: &[u32], z: &[f32], d: &mut [f32]) {
+        let cols = self.cols;
+        let are_weighty = chunk.scaled[..labels.len()].iter().fold(true, |all, weight| all & rows::is_weighty(*weight));
+        if are_weighty && rows::are_bounded(s, z) {
+            rows::flat_exponentials(s, z, d);
+            self.bounded(s, chunk, labels, d);
+        } else {
+            self.any(s, chunk, labels, z, d);
+        }
+        for ((d, &label), &d_own) in d.chunks_exact_mut(cols).zip(labels).zip(&chunk.d_own) {
+            d[label as usize] = d_own;
+        }
+    }
+
+    /// Of bounded rows, whose exponentials are in `d`.
+    #[inline(always)]
+    fn bounded<S: Simd>(&mut self, s: S, chunk: &mut Chunk, labels: &[u32], d: &mut [f32]) {
+        let cols = self.cols;
+        let mut own = [0.0; CHUNK];
+        for ((own, e), &label) in own.iter_mut().zip(d.chunks_exact(cols)).zip(labels) {
+            *own = e[label as usize];
+        }
+        let origin = Origin::new(S::F32::splat(s, 0.0));
+        for (at, labels) in (0..).step_by(GROUP).zip(labels.chunks(GROUP)) {
+            self.columns.load(s, cols, labels.len(), &d[at * cols..]);
+            let sums = rows::sums(
+                s,
+                &mut self.columns.columns()[..cols],
+                #[inline(always)]
+                |e| S::F32::load(s, e),
+            );
+            let (own, scaled) = (S::F32::load(s, &own[at..]), S::F32::load(s, &chunk.scaled[at..]));
+            Row::new(&origin, sums, origin.center, own, scaled).store(chunk, at, origin.center);
+        }
+        for (at, d) in (0..).step_by(GROUP).zip(d.chunks_mut(GROUP * cols)) {
+            rows::scale_rows(s, cols, S::F32::load(s, &chunk.factors[at..]), d);
+        }
+    }
+
+    #[inline(always)]
+    fn any<S: Simd>(&mut self, s: S, chunk: &mut Chunk, labels: &[u32], z: &[f32], d: &mut [f32]) {
+        let cols = self.cols;
+        for ((own, z), &label) in chunk.own.iter_mut().zip(z.chunks_exact(cols)).zip(labels) {
+            *own = z[label as usize];
+        }
+        let groups = labels.chunks(GROUP).zip(d.chunks_mut(GROUP * cols));
+        for (at, (labels, d)) in (0..).step_by(GROUP).zip(groups) {
+            self.columns.load(s, cols, labels.len(), &z[at * cols..]);
+            let columns = &mut self.columns.columns()[..cols];
+            let origin = Origin::new(rows::largest(s, columns));
+            let sums = rows::exponentials::<S, true>(s, &origin, columns);
+            let (own, scaled) = (S::F32::load(s, &chunk.own[at..]), S::F32::load(s, &chunk.scaled[at..]));
+            Row::new(&origin, sums, own, origin.exponential(own), scaled).store(chunk, at, own);
+            self.columns.store(s, cols, &chunk.factors[at..], d);
+        }
+    }
+}
+
+/// What [`Chunk`] keeps, of 16 rows or of one in all lanes.
+struct Row<V> {
+    max: V,
+    ratio: V,
+    factor: V,
+    d_own: V,
+}
+
+impl<V: Float32> Row<V> {
+    /// For rows whose label has the logit `own` and E `own_e`.
+    #[inline(always)]
+    fn new(origin: &Origin<V>, sums: Sums<V>, own: V, own_e: V, scaled: V) -> Self {
+        let sums = sums.or_nan(origin);
+        let near = (origin.center - own).lt(own.constant(NEAR));
+        let factor = sums.quotient(scaled);
+        Row {
+            max: V::select(near, own, origin.center),
+            ratio: V::select(near, sums.others(own_e), sums.rest()) / V::select(near, own_e, sums.largest()),
+            factor,
+            d_own: sums.others_times(own_e, factor.constant(0.0) - factor),
+        }
+    }
+
+    #[inline(always)]
+    fn store(self, chunk: &mut Chunk, at: usize, own: V) {
+        own.store(&mut chunk.own[at..]);
+        self.max.store(&mut chunk.max[at..]);
+        self.ratio.store(&mut chunk.ratio[at..]);
+        self.factor.store(&mut chunk.factors[at..]);
+        self.d_own.store(&mut chunk.d_own[at..]);
+    }
 }
 
 #[inline(always)]
-fn to_lanes<V: Float32>(x: V) -> Lanes {
-    let mut lanes = Lanes::default();
+fn first_lane<V: Float32>(x: V) -> f32 {
+    let mut lanes = [0.0; GROUP];
     x.store(&mut lanes);
-    lanes
+    lanes[0]
 }
 
 /// `(m - z) + ln Σ e^(z - m)`

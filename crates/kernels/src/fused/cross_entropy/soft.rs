@@ -1,7 +1,7 @@
 //! For probabilities and smoothed labels.
 
 use super::super::options::{ClassTargets, Weighting};
-use super::super::rows::{self, Columns, Exponentials, GROUP, Lanes};
+use super::super::rows::{self, Columns, GROUP, Lanes, Origin};
 use super::{Logits, Total};
 use crate::reduce::{lane_numbers, pad};
 use crate::simd::{Float, Float32, Simd};
@@ -160,7 +160,8 @@ fn narrow_soft<S: Simd>(
         a.store(t);
         sums.add(a, S::F32::load(s, z), max);
     }
-    let exponentials = rows::exponentials::<S, true>(s, max, z).or_nan();
+    let origin = Origin::new(max);
+    let exponentials = rows::exponentials::<S, true>(s, &origin, z).or_nan(&origin);
     let factor = exponentials.quotient(factors);
     for (e, a) in z.iter_mut().zip(t) {
         gradient(exponentials, S::F32::load(s, e), S::F32::load(s, a), sums.a, factor).store(e);
@@ -178,11 +179,12 @@ fn long_soft<S: Simd>(
     factor: f32,
     d: &mut [f32],
 ) -> S::F64 {
-    let exponentials = rows::long_exponentials(s, z, d).or_nan();
+    let (origin, exponentials) = rows::long_exponentials(s, z, d);
+    let exponentials = exponentials.or_nan(&origin);
     let mut sums = Sums::new(s);
     for (at, z) in (0..).step_by(GROUP).zip(z.chunks(GROUP)) {
         let a = smoothed.of_row(s, targets, at, z.len());
-        sums.add(a, S::F32::load_partial(s, z), exponentials.max);
+        sums.add(a, S::F32::load_partial(s, z), origin.center);
     }
     let sums = sums.over_lanes(s);
     let factor = exponentials.quotient(S::F32::splat(s, factor));
@@ -204,6 +206,6 @@ fn one_hot<S: Simd>(s: S, label: u32, first: usize) -> S::F32 {
 
 /// `(E (A - a) - a O) factor`
 #[inline(always)]
-fn gradient<V: Float32>(exponentials: Exponentials<V>, e: V, a: V, sum: V, factor: V) -> V {
+fn gradient<V: Float32>(exponentials: rows::Sums<V>, e: V, a: V, sum: V, factor: V) -> V {
     a.neg_mul_add(exponentials.others(e), e * (sum - a)) * factor
 }

@@ -1,0 +1,246 @@
+//! Rows of more than [`NARROW`](super::NARROW) columns.
+
+use super::{BOUND, Magnitude, NEAR, Origin, Sums, TAME, is_weighty, smaller};
+use crate::math::exp;
+use crate::reduce::{combine, load_padded, pad};
+use crate::simd::{Float, Float32, Simd};
+
+/// Vectors whose exponentials are added before they meet those of others.
+const VECTORS: usize = 4;
+/// Columns of them.
+const BLOCK: usize = VECTORS * 16;
+
+/// The exponentials of long rows, one after the other, where m is not asked for.
+pub(crate) struct LongRows {
+    /// Whether the row before was bounded, so that the next is likely to be.
+    expect_bounded: bool,
+}
+
+impl LongRows {
+    pub(crate) fn new() -> Self {
+        LongRows { expect_bounded: true }
+    }
+
+    /// Writes the exponentials of the next row, which has this weight, to `out`.
+    #[inline(always)]
+    pub(crate) fn next<S: Simd>(
+        &mut self,
+        s: S,
+        z: &[f32],
+        weight: f32,
+        out: &mut [f32],
+    ) -> (Origin<S::F32>, Sums<S::F32>) {
+        if self.expect_bounded && is_weighty(weight) {
+            let (row, is_bounded) = Row::<S, true>::apart(s, 0.0, z, out);
+            if is_bounded {
+                return row;
+            }
+        }
+        let range = Range::of(s, z);
+        self.expect_bounded = range.magnitude.is_below(BOUND);
+        range.exponentials(s, z, out)
+    }
+}
+
+/// The exponentials of a long row, with m as its center, written to `out`.
+#[inline(always)]
+pub(crate) fn long_exponentials<S: Simd>(s: S, z: &[f32], out: &mut [f32]) -> (Origin<S::F32>, Sums<S::F32>) {
+    Range::of(s, z).exponentials(s, z, out)
+}
+
+/// [`long_exponentials`] in place.
+#[inline(always)]
+pub(crate) fn long_exponentials_in_place<S: Simd>(s: S, x: &mut [f32]) -> (Origin<S::F32>, Sums<S::F32>) {
+    let range = Range::of(s, x);
+    if range.is_tame() {
+        Row::<S, true>::in_place(s, range.max, x).0
+    } else {
+        Row::<S, false>::in_place(s, range.max, x).0
+    }
+}
+
+/// [`long_exponentials`], written nowhere.
+#[inline(always)]
+pub(crate) fn long_sum<S: Simd>(s: S, z: &[f32]) -> (Origin<S::F32>, Sums<S::F32>) {
+    let range = Range::of(s, z);
+    if range.is_tame() { Row::<S, true>::alone(s, range.max, z).0 } else { Row::<S, false>::alone(s, range.max, z).0 }
+}
+
+/// The smallest, passing over NaN, and the largest element of a row.
+struct Range<S: Simd> {
+    min: f32,
+    max: f32,
+    magnitude: Magnitude<S::F32>,
+}
+
+impl<S: Simd> Range<S> {
+    #[inline(always)]
+    fn of(s: S, x: &[f32]) -> Self {
+        let mut magnitude = Magnitude::new(s);
+        let mut min = [S::F32::splat(s, f32::INFINITY); VECTORS];
+        let mut max = [S::F32::splat(s, f32::NEG_INFINITY); VECTORS];
+        let blocks = x.chunks_exact(BLOCK);
+        let rest = blocks.remainder();
+        for x in blocks {
+            for ((min, max), x) in min.iter_mut().zip(&mut max).zip(x.chunks_exact(S::F32::LANES)) {
+                let x = S::F32::load(s, x);
+                magnitude.add(x);
+                (*min, *max) = (x.min(*min), x.max(*max));
+            }
+        }
+        for ((min, max), x) in min.iter_mut().zip(&mut max).zip(rest.chunks(S::F32::LANES)) {
+            magnitude.add(S::F32::load_partial(s, x));
+            *min = load_padded(s, x, f32::INFINITY).min(*min);
+            *max = load_padded(s, x, f32::NEG_INFINITY).max(*max);
+        }
+        let min = min[0].min(min[1]).min(min[2].min(min[3]));
+        let max = max[0].max(max[1]).max(max[2].max(max[3]));
+        Range { min: -(min.constant(0.0) - min).max_lanes(), max: max.max_lanes(), magnitude }
+    }
+
+    /// Whether c is N ln 2 and all E are normal numbers.
+    #[inline(always)]
+    fn is_tame(&self) -> bool {
+        self.magnitude.is_below(NEAR) && self.max - self.min < TAME
+    }
+
+    #[inline(always)]
+    fn exponentials(&self, s: S, z: &[f32], out: &mut [f32]) -> (Origin<S::F32>, Sums<S::F32>) {
+        if self.is_tame() {
+            Row::<S, true>::apart(s, self.max, z, out).0
+        } else {
+            Row::<S, false>::apart(s, self.max, z, out).0
+        }
+    }
+}
+
+/// The exponentials of a row; whether it is bounded, if it is tame.
+type Ended<S> = ((Origin<<S as Simd>::F32>, Sums<<S as Simd>::F32>), bool);
+
+/// A long row on its way. If `IS_TAME`, all E are normal numbers, of z as it is over a power of two.
+struct Row<S: Simd, const IS_TAME: bool> {
+    s: S,
+    origin: Origin<S::F32>,
+    magnitude: Magnitude<S::F32>,
+    /// The largest E of each lane.
+    largest: S::F32,
+    smaller: (S::F64, S::F64),
+}
+
+impl<S: Simd, const IS_TAME: bool> Row<S, IS_TAME> {
+    #[inline(always)]
+    fn new(s: S, center: f32) -> Self {
+        let (zero, wide_zero) = (S::F32::splat(s, 0.0), S::F64::splat(s, 0.0));
+        Row {
+            s,
+            origin: Origin::new(S::F32::splat(s, center)),
+            magnitude: Magnitude::new(s),
+            largest: zero,
+            smaller: (wide_zero, wide_zero),
+        }
+    }
+
+    #[inline(always)]
+    fn apart(s: S, center: f32, z: &[f32], out: &mut [f32]) -> Ended<S> {
+        let mut row = Self::new(s, center);
+        let (mut blocks, mut outs) = (z.chunks_exact(BLOCK), out.chunks_exact_mut(BLOCK));
+        for (z, out) in (&mut blocks).zip(&mut outs) {
+            row.add(z, out);
+        }
+        row.end(blocks.remainder(), outs.into_remainder())
+    }
+
+    #[inline(always)]
+    fn in_place(s: S, center: f32, x: &mut [f32]) -> Ended<S> {
+        let mut row = Self::new(s, center);
+        let mut z = [0.0; BLOCK];
+        let mut blocks = x.chunks_exact_mut(BLOCK);
+        for out in &mut blocks {
+            z.copy_from_slice(out);
+            row.add(&z, out);
+        }
+        let out = blocks.into_remainder();
+        let z = &mut z[..out.len()];
+        z.copy_from_slice(out);
+        row.end(z, out)
+    }
+
+    #[inline(always)]
+    fn alone(s: S, center: f32, z: &[f32]) -> Ended<S> {
+        let mut row = Self::new(s, center);
+        let mut unused = [0.0; BLOCK];
+        let mut blocks = z.chunks_exact(BLOCK);
+        for z in &mut blocks {
+            row.add(z, &mut unused);
+        }
+        let rest = blocks.remainder();
+        row.end(rest, &mut unused[..rest.len()])
+    }
+
+    #[inline(always)]
+    fn exponentials(&mut self, [a, b, c, d]: [S::F32; VECTORS]) -> [S::F32; VECTORS] {
+        if !IS_TAME {
+            let of = &self.origin;
+            return [of.exponential(a), of.exponential(b), of.exponential(c), of.exponential(d)];
+        }
+        for z in [a, b, c, d] {
+            self.magnitude.add(z);
+        }
+        let power = self.origin.power;
+        let ([a, b], [c, d]) = (exp::normals_over_power([a, b], power), exp::normals_over_power([c, d], power));
+        [a, b, c, d]
+    }
+
+    /// Adds a whole block and writes its exponentials.
+    #[inline(always)]
+    fn add(&mut self, z: &[f32], out: &mut [f32]) {
+        let lanes = S::F32::LANES;
+        let mut block = [self.largest; VECTORS];
+        for (z, from) in block.iter_mut().zip(z.chunks_exact(lanes)) {
+            *z = S::F32::load(self.s, from);
+        }
+        block = self.exponentials(block);
+        for (e, out) in block.iter_mut().zip(out.chunks_exact_mut(lanes)) {
+            e.store(out);
+            *e = smaller(&mut self.largest, *e);
+        }
+        self.add_terms(combine(block));
+    }
+
+    #[inline(always)]
+    fn add_terms(&mut self, terms: S::F32) {
+        let (low, high) = terms.widen();
+        self.smaller = (self.smaller.0 + low, self.smaller.1 + high);
+    }
+
+    /// Adds what is left, less than a block.
+    #[inline(always)]
+    fn end(mut self, z: &[f32], out: &mut [f32]) -> Ended<S> {
+        let (s, lanes) = (self.s, S::F32::LANES);
+        let zero = S::F32::splat(s, 0.0);
+        let mut block = [zero; VECTORS];
+        for (z, from) in block.iter_mut().zip(z.chunks(lanes)) {
+            *z = S::F32::load_partial(s, from);
+        }
+        block = self.exponentials(block);
+        for (e, out) in block.iter().zip(out.chunks_mut(lanes)) {
+            e.store_partial(s, out);
+        }
+        for (e, from) in block.iter_mut().zip((0..).step_by(lanes)) {
+            let len = z.len().saturating_sub(from).min(lanes);
+            *e = smaller(&mut self.largest, pad(s, *e, len, 0.0));
+        }
+        self.add_terms(combine(block));
+
+        let largest = self.largest.max_lanes();
+        let is_largest = self.largest.eq(S::F32::splat(s, largest));
+        let equal = S::F32::select(is_largest, S::F32::splat(s, 1.0), zero).sum_lanes();
+        self.add_terms(S::F32::select(is_largest, zero, self.largest));
+        let rest = (self.smaller.0 + self.smaller.1).sum_lanes() + f64::from(equal - 1.0) * f64::from(largest);
+        let rounded = rest as f32;
+        let low = (rest - f64::from(rounded)) as f32;
+        let splat = |x| S::F32::splat(s, x);
+        let sums = Sums { largest: splat(largest), rest: splat(rounded), rest_low: splat(low) };
+        ((self.origin, sums), self.magnitude.is_below(BOUND))
+    }
+}
