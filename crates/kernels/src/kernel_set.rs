@@ -68,15 +68,20 @@ type Map = fn(Mapped<'_>);
 type NormBackwardParams = fn(&Norm<'_>, &[f32], &[f32], &mut [f32], &mut [f32]);
 type NormBackwardInput = fn(&Norm<'_>, &[f32], &[f32], &[f32], &mut [f32]);
 
-/// Functions of the table, each its generic kernel inside the features of S.
+/// Functions of the table, each its generic kernel inside the features of S, and in a module of its own: the compiler's units
+/// of work, which it shares among cores, are modules.
 macro_rules! entries {
     ($($name:ident($($arg:ident: $type:ty),*) $(-> $result:ty)? = $kernel:path;)*) => {$(
-        fn $name<S: Simd>($($arg: $type),*) $(-> $result)? {
-            token::<S>().run(
-                #[inline(always)]
-                |s| $kernel(s, $($arg),*),
-            )
+        mod $name {
+            use super::*;
+            pub(super) fn $name<S: Simd>($($arg: $type),*) $(-> $result)? {
+                token::<S>().run(
+                    #[inline(always)]
+                    |s| $kernel(s, $($arg),*),
+                )
+            }
         }
+        use $name::$name;
     )*};
 }
 

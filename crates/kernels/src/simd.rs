@@ -36,18 +36,26 @@ macro_rules! with_intrinsics {
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use with_intrinsics;
 
-/// Runs a closure inside a function that has the features of an ISA enabled.
+/// Runs a closure inside a function that has the features of an ISA enabled. It is a method of the closure, as the compiler
+/// would take plain functions of this module for one unit of its work, all kernels of the ISA.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! enter {
     ([$($feature:tt),*] $token:ident) => {
         #[inline(always)]
         fn run<R>(self, f: impl FnOnce(Self) -> R) -> R {
-            $(#[target_feature(enable = $feature)])*
-            fn entered<R>(token: $token, f: impl FnOnce($token) -> R) -> R {
-                f(token)
+            trait Entered<R> {
+                /// # Safety
+                /// - The CPU must have the features.
+                unsafe fn entered(self, token: $token) -> R;
+            }
+            impl<R, F: FnOnce($token) -> R> Entered<R> for F {
+                $(#[target_feature(enable = $feature)])*
+                unsafe fn entered(self, token: $token) -> R {
+                    self(token)
+                }
             }
             // SAFETY: the token was made after these features were detected.
-            unsafe { entered(self, f) }
+            unsafe { f.entered(self) }
         }
     };
 }
