@@ -66,7 +66,7 @@ pub(super) fn hard<S: Simd, const BLOCKS: usize>(
 
         if BLOCKS == 0 {
             // A row is scaled after the next was read, as its factor is long to come.
-            let mut before: Option<(&mut [f32], u32, Row<S::F32>)> = None;
+            let mut before = None;
             let rows = labels.iter().zip(z.chunks_exact(cols).zip(d.chunks_exact_mut(cols)));
             for (at, (&label, (z, d))) in rows.enumerate() {
                 let (origin, sums) = long_rows.next(s, z, chunk.scaled[at], d);
@@ -75,13 +75,11 @@ pub(super) fn hard<S: Simd, const BLOCKS: usize>(
                 let row = Row::new(&origin, sums, own, origin.exponential(own), scaled);
                 (chunk.max[at], chunk.ratio[at]) = (first_lane(row.max), first_lane(row.ratio));
                 if let Some((d, label, row)) = before.replace((d, label, row)) {
-                    scale_row(s, d, row.factor);
-                    d[label as usize] = first_lane(row.d_own);
+                    row.write_gradient(s, d, label);
                 }
             }
             if let Some((d, label, row)) = before {
-                scale_row(s, d, row.factor);
-                d[label as usize] = first_lane(row.d_own);
+                row.write_gradient(s, d, label);
             }
         } else {
             narrow.rows(s, &mut chunk, labels, z, d);
@@ -184,6 +182,16 @@ impl<V: Float32> Row<V> {
             factor,
             d_own: sums.others_times(own_e, factor.constant(0.0) - factor),
         }
+    }
+
+    /// Makes the gradient of the exponentials `d` of one row.
+    #[inline(always)]
+    fn write_gradient(self, s: V::Simd, d: &mut [f32], label: u32)
+    where
+        V::Simd: Simd<F32 = V>,
+    {
+        scale_row(s, d, self.factor);
+        d[label as usize] = first_lane(self.d_own);
     }
 
     #[inline(always)]
