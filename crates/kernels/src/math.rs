@@ -232,15 +232,38 @@ macro_rules! unary {
 unary!(
     Exp exp,
     Expm1 expm1,
-    Ln ln,
     Log1p log1p,
-    Tanh tanh,
     Softplus softplus,
     Erf erf,
+    Relu relu
+);
+
+macro_rules! pipelined {
+    ($($type:ident $module:ident),*) => {$(
+        pub(crate) struct $type;
+        impl Unary for $type {
+            #[inline(always)]
+            fn map<S: Simd>(s: S, elements: Elements<'_>) {
+                map::map_pipelined(
+                    s,
+                    elements,
+                    #[inline(always)]
+                    |[x, y]| [$module::first(x), $module::first(y)],
+                    #[inline(always)]
+                    |[x, y]| [$module::second(x), $module::second(y)],
+                    #[inline(always)]
+                    |[x, y]| [$module::third(x), $module::third(y)],
+                );
+            }
+        }
+    )*};
+}
+pipelined!(
+    Ln ln,
     Gelu gelu,
     GeluTanh gelu_tanh,
     Silu silu,
-    Relu relu
+    Tanh tanh
 );
 
 pub(crate) struct Sigmoid;
@@ -251,9 +274,11 @@ impl Unary for Sigmoid {
             s,
             elements,
             #[inline(always)]
-            |x| sigmoid::quotients(x),
+            |x| sigmoid::first(x),
             #[inline(always)]
-            |[x, y]| [x.divide(), y.divide()],
+            |x| sigmoid::second(x),
+            #[inline(always)]
+            |x| sigmoid::third(x),
         );
     }
 }

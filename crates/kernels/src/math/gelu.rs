@@ -28,15 +28,36 @@ const HIGHEST: f32 = 9.953;
 /// `x Φ(x)`. ±0 for ±0, -0 for -infinity, infinity for infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn gelu<V: Float32>(x: V) -> V {
-    // The constant first: where x is NaN, the minimum chooses x.
-    let a = x.constant(HIGHEST).min(x.abs());
-    a.neg_mul_add(of_negative(a), x.constant(-0.0).max(x))
+    third(second(first(x)))
 }
 
-/// `Φ(-a)` for a from 0 to [`HIGHEST`].
+/// x and `ln(2 Φ(-|x|))`.
 #[inline(always)]
-fn of_negative<V: Float32>(a: V) -> V {
-    exp_or_zero(a * polynomial(a, &G), 0.5)
+pub(crate) fn first<V: Float32>(x: V) -> (V, V) {
+    (x, exponent(magnitude(x)))
+}
+
+/// x and `Φ(-|x|)`.
+#[inline(always)]
+pub(crate) fn second<V: Float32>((x, exponent): (V, V)) -> (V, V) {
+    (x, exp_or_zero(exponent, 0.5))
+}
+
+#[inline(always)]
+pub(crate) fn third<V: Float32>((x, below): (V, V)) -> V {
+    magnitude(x).neg_mul_add(below, x.constant(-0.0).max(x))
+}
+
+#[inline(always)]
+fn magnitude<V: Float32>(x: V) -> V {
+    // The constant first: where x is NaN, the minimum chooses x.
+    x.constant(HIGHEST).min(x.abs())
+}
+
+/// `ln(2 Φ(-a))` for a from 0 to [`HIGHEST`].
+#[inline(always)]
+fn exponent<V: Float32>(a: V) -> V {
+    a * polynomial(a, &G)
 }
 
 /// `e^x` times a power of two, for x of at most 0. Where it is that power of two times 2^n, with `x = n ln 2 + r`, that has the
@@ -52,7 +73,7 @@ fn exp_or_zero<V: Float32>(x: V, one: f32) -> V {
 pub(crate) fn derivative<V: Float32>(x: V) -> V {
     // The constants first: where x is NaN, both choose x.
     let x = x.constant(DENSITY_HIGHEST).min(x.constant(-DENSITY_HIGHEST).max(x));
-    let below = of_negative(x.constant(HIGHEST).min(x.abs()));
+    let below = exp_or_zero(exponent(magnitude(x)), 0.5);
     let cdf = V::select(x.lt(x.constant(0.0)), below, x.constant(1.0) - below);
     let density = exp_or_zero(x * x * x.constant(-0.5), 1.0) * x.constant(FRAC_1_SQRT_2PI);
     density.mul_add(x, cdf)

@@ -2,7 +2,7 @@
 //! "Gaussian Error Linear Units", 2016.
 
 use super::sigmoid;
-use super::silu::{gated, gated_derivative};
+use super::silu::{Difference, Gate, gated_derivative};
 use crate::simd::Float32;
 
 /// `2 √(2/π)` and `0.044715` times that.
@@ -15,10 +15,30 @@ const HIGHEST: f32 = 10.03;
 /// `x σ(2u)`. ±0 for ±0, -0 for -infinity, infinity for infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn gelu_tanh<V: Float32>(x: V) -> V {
-    // The constant first: where x is NaN, the minimum chooses x.
-    let a = x.constant(HIGHEST).min(x.abs());
+    third(second(first(x)))
+}
+
+#[inline(always)]
+pub(crate) fn first<V: Float32>(x: V) -> Gate<V> {
+    let a = magnitude(x);
     let v = a * (a * a).mul_add(x.constant(CUBIC), x.constant(LINEAR));
-    gated(x, a, v, 1.0)
+    Gate::new(x, v, 1.0)
+}
+
+#[inline(always)]
+pub(crate) fn second<V: Float32>(gate: Gate<V>) -> Difference<V> {
+    gate.quotient(magnitude(gate.x), 1.0)
+}
+
+#[inline(always)]
+pub(crate) fn third<V: Float32>(difference: Difference<V>) -> V {
+    difference.value()
+}
+
+#[inline(always)]
+fn magnitude<V: Float32>(x: V) -> V {
+    // The constant first: where x is NaN, the minimum chooses x.
+    x.constant(HIGHEST).min(x.abs())
 }
 
 /// `σ(v) + x σ(v) σ(-v) v'` with `v = 2u`, the derivative.

@@ -30,9 +30,22 @@ const LOWEST_MANTISSA: i32 = 0x3f40_0000;
 /// What [`split`] multiplies e by, so that it needs no shift.
 pub(crate) const UNIT: f32 = 8_388_608.0;
 
+/// The first stage only has x at hand early.
+#[inline(always)]
+pub(crate) fn first<V: Float32>(x: V) -> V {
+    x
+}
+
+/// x, e and f, right where x is a positive normal number.
+#[inline(always)]
+pub(crate) fn second<V: Float32>(x: V) -> (V, V, V) {
+    let (e, m) = split(x);
+    (x, e.to_float(), m - x.constant(1.0))
+}
+
 /// The natural logarithm. -infinity for either 0, infinity for infinity, NaN below 0 and for NaN.
 #[inline(always)]
-pub(crate) fn ln<V: Float32>(x: V) -> V {
+pub(crate) fn third<V: Float32>((x, e, f): (V, V, V)) -> V {
     V::apart(
         #[inline(always)]
         || {
@@ -40,41 +53,38 @@ pub(crate) fn ln<V: Float32>(x: V) -> V {
             // Bits from that of the least normal number to that of infinity: one comparison, as the sum wraps for others.
             let normal = of_all(0xff_ffff).lt(x.to_bits() + of_all(0x80_0000));
             // Vector by vector: a branch for two of them, who then share a block of code, takes longer.
-            if V::all(normal) { of_normal(x) } else { of_any(x) }
+            if V::all(normal) { of_parts(e, f) } else { of_any(x) }
         },
     )
-}
-
-#[inline(always)]
-fn of_normal<V: Float32>(x: V) -> V {
-    let (e, m) = split(x);
-    of_parts(e, m - x.constant(1.0))
 }
 
 #[inline(always)]
 fn of_any<V: Float32>(x: V) -> V {
     let subnormal = x.lt(x.constant(f32::MIN_POSITIVE));
     let (e, m) = split(V::select(subnormal, x * x.constant(16_777_216.0), x));
+    let e = e.to_float();
     let e = V::select(subnormal, e - x.constant(24.0 * UNIT), e);
     specials(x, of_parts(e, m - x.constant(1.0)), x)
 }
 
 /// (2^23 e, m) with `x = 2^e m` and m in [¾, 1½), for a positive normal x.
 #[inline(always)]
-pub(crate) fn split<V: Float32>(x: V) -> (V, V) {
+pub(crate) fn split<V: Float32>(x: V) -> (V::Bits, V) {
     let bits = x.to_bits();
     let of_exponent = V::Bits::splat(x.token(), !0x7f_ffff);
     let e = (bits - V::Bits::splat(x.token(), LOWEST_MANTISSA)) & of_exponent;
-    (e.to_float(), (bits - e).bits_to_float())
+    (e, (bits - e).bits_to_float())
 }
 
 /// `e ln 2 + ln(1 + f)` from 2^23 e, for f in [-¼, ½].
 #[inline(always)]
 pub(crate) fn of_parts<V: Float32>(e: V, f: V) -> V {
     let (high, low) = (e.constant(LN2_HIGH / UNIT), e.constant(LN2_LOW / UNIT));
-    let sum = e.mul_add(high, f);
+    // Exact.
+    let product = e * high;
+    let sum = product + f;
     // |e ln 2| >= |f| or e = 0, so this is the exact error of the sum.
-    let error = f - e.neg_mul_add(high, sum);
+    let error = f - (sum - product);
     sum + polynomial(f, &P).mul_add(f * f, e.mul_add(low, error))
 }
 

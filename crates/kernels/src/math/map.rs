@@ -1,7 +1,9 @@
 //! The loops that apply a function to each element.
 
 use crate::simd::{Float, Float32, Simd};
+use std::hint::black_box;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 /// Elements that are read, and as many places that are written: those of other memory, or their own. One type for both, so
 /// that each function is compiled once for both.
@@ -40,7 +42,7 @@ const PAIR: usize = 32;
 
 /// How far ahead of the elements at hand memory is asked for: otherwise it idles while long functions compute, as the CPU does
 /// not look that far. Out of cache they take up to a third less time for it, in cache one or two hundredths more.
-const AHEAD: usize = 1024;
+const AHEAD: usize = 256;
 
 /// Made by [`Elements::pairs`] only, so that there are [`PAIR`] elements to read and to write.
 #[derive(Clone, Copy)]
@@ -74,9 +76,22 @@ impl Pair {
     }
 }
 
+/// Makes the compiler align the stack frame to cache lines. It does not do so for the sake of vectors for which it finds too late
+/// that there are not enough registers: half of those would lie across two lines, by chance some across two pages, where with AVX2
+/// a function takes up to four times as long.
+#[inline(always)]
+fn align_frame() {
+    #[repr(align(64))]
+    struct Line {
+        _bytes: [u8; 64],
+    }
+    black_box(&MaybeUninit::<Line>::uninit());
+}
+
 /// `f` of two vectors at a time.
 #[inline(always)]
 pub(crate) fn map<S: Simd>(s: S, elements: Elements<'_>, f: impl Fn([S::F32; 2]) -> [S::F32; 2]) {
+    align_frame();
     let (pairs, rest) = elements.pairs();
     for pair in pairs {
         pair.ask_ahead::<S::F32>(s);
@@ -85,31 +100,48 @@ pub(crate) fn map<S: Simd>(s: S, elements: Elements<'_>, f: impl Fn([S::F32; 2])
     map_rest(s, rest, f);
 }
 
-/// `second(first(x))` of two vectors at a time, `second` of those before while `first` works on the next: what takes long to
-/// come, as quotients do, has more time to come.
+/// `third(second(first(x)))` of two vectors at a time, the stages of three pairs side by side: a CPU looks ahead by a few dozen
+/// operations, of which long chains leave it few to choose from.
 #[inline(always)]
-pub(crate) fn map_pipelined<S: Simd, T>(
+pub(crate) fn map_pipelined<S: Simd, T, U>(
     s: S,
     elements: Elements<'_>,
     first: impl Fn([S::F32; 2]) -> T,
-    second: impl Fn(T) -> [S::F32; 2],
+    second: impl Fn(T) -> U,
+    third: impl Fn(U) -> [S::F32; 2],
 ) {
+    align_frame();
     let (mut pairs, rest) = elements.pairs();
     if let Some(mut place) = pairs.next() {
-        let mut before = first(place.load(s));
-        for pair in pairs {
-            pair.ask_ahead::<S::F32>(s);
-            let next = first(pair.load(s));
-            place.store(second(before));
-            (before, place) = (next, pair);
+        let mut after_second = second(first(place.load(s)));
+        if let Some(mut next_place) = pairs.next() {
+            let mut after_first = first(next_place.load(s));
+            for pair in pairs {
+                pair.ask_ahead::<S::F32>(s);
+                let next;
+                if S::LAST_STAGE_FIRST {
+                    place.store(third(after_second));
+                    after_second = second(after_first);
+                    next = first(pair.load(s));
+                } else {
+                    let next_after_second = second(after_first);
+                    next = first(pair.load(s));
+                    place.store(third(after_second));
+                    after_second = next_after_second;
+                }
+                after_first = next;
+                (place, next_place) = (next_place, pair);
+            }
+            place.store(third(after_second));
+            (place, after_second) = (next_place, second(after_first));
         }
-        place.store(second(before));
+        place.store(third(after_second));
     }
     map_rest(
         s,
         rest,
         #[inline(always)]
-        |x| second(first(x)),
+        |x| third(second(first(x))),
     );
 }
 

@@ -5,9 +5,8 @@
 //! 2. `E + t` is carried as the sum of two numbers d and d_low, with `E = 1 - q` not rounded before.
 //! 3. `σ(x) = t / (d + d_low)` is one division and one step with its exact remainder.
 //!
-//! The division takes long to come and little to compute, so [`Sigmoid`](super::Sigmoid) does it for two vectors while the
-//! next two are on the way to it. Most arguments are [`TAME`]: for those t needs no care, which saves three operations of
-//! 26, and changes no bit.
+//! Most arguments are [`TAME`]: for those t needs no care, and multiplying by it is an addition to the exponent, which saves
+//! four operations of 26, and changes no bit.
 //!
 //! What did not help: `q = r U(r)`, whose product the sum takes unrounded, saves an operation, but U is not as fine as r, so
 //! that results fall between some neighbours; `1 - w (1 + t) + w q` for the remainder is off by 1.04 units; Estrin's
@@ -20,15 +19,18 @@ use crate::simd::{Float32, Int32};
 /// Below this the result is 0; from [`HIGHEST`] on it rounds to 1.
 const LOWEST: f32 = -104.0;
 const HIGHEST: f32 = 17.5;
-/// The sum of squares below which 1 + t is exact.
-const TAME: f32 = 256.0;
+/// Where |x| is less, 1 + t is exact.
+const TAME: f32 = 16.0;
+/// From here on the result is a normal number.
+const NORMAL: f32 = -87.0;
 /// 2^64: with all of E + t as much larger, t is a normal number.
 pub(crate) const SHIFTED_ONE: f32 = 18_446_744_073_709_551_616.0;
 
-/// What the division needs.
+/// `2^n / (d + d_low)`
 #[derive(Clone, Copy)]
-pub(crate) struct Quotient<V> {
-    t: V,
+pub(crate) struct Quotient<V: Float32> {
+    /// n, where a float has its exponent.
+    exponent: V::Bits,
     d: V,
     d_low: V,
 }
@@ -36,7 +38,22 @@ pub(crate) struct Quotient<V> {
 /// The logistic function. 0 for -infinity, 1 for infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn sigmoid<V: Float32>(x: V) -> V {
-    quotient(x).divide()
+    let Quotient { exponent, d, d_low } = quotient(x);
+    // The product rounds where it is subnormal, and only there.
+    reciprocal(d, d_low) * (exponent + x.constant(1.0).to_bits()).bits_to_float()
+}
+
+#[inline(always)]
+fn quotient<V: Float32>(x: V) -> Quotient<V> {
+    let shifted_one = x.constant(SHIFTED_ONE);
+    // The constants first: where x is NaN, both choose x.
+    let (sum, r) = reduce(x.constant(HIGHEST).min(x.constant(LOWEST).max(x)));
+    let t = sum.to_bits().shift_left::<23>() + shifted_one.to_bits();
+    let exponent = t - x.constant(1.0).to_bits();
+    let t = t.bits_to_float();
+    let q = one_minus_exp(r);
+    let d = q.neg_mul_add(shifted_one, shifted_one + t);
+    Quotient { exponent, d, d_low: q.neg_mul_add(shifted_one, (shifted_one - d) + t) }
 }
 
 /// `σ(-a)` for `a >= 0`.
@@ -45,45 +62,62 @@ pub(crate) fn of_negative<V: Float32>(a: V) -> V {
     sigmoid(a.constant(0.0) - a)
 }
 
-/// The quotients of two vectors.
+/// `1 / (d + d_low)`
 #[inline(always)]
-pub(crate) fn quotients<V: Float32>([x, y]: [V; 2]) -> [Quotient<V>; 2] {
-    // From 1 on, as squares that are subnormal take some CPUs a hundred cycles. NaN is not tame.
-    let squares = y.mul_add(y, x.mul_add(x, x.constant(1.0)));
-    if V::all(squares.lt(x.constant(TAME))) { [tame_quotient(x), tame_quotient(y)] } else { [quotient(x), quotient(y)] }
+fn reciprocal<V: Float32>(d: V, d_low: V) -> V {
+    let one = d.constant(1.0);
+    let w = one / d;
+    let remainder = w.neg_mul_add(d_low, w.neg_mul_add(d, one));
+    w.mul_add(remainder, w)
+}
+
+/// Of two vectors x, with the sum and r of [`reduce`].
+#[inline(always)]
+pub(crate) fn first<V: Float32>([x, y]: [V; 2]) -> [(V, (V, V)); 2] {
+    [(x, reduce(x)), (y, reduce(y))]
 }
 
 #[inline(always)]
-fn quotient<V: Float32>(x: V) -> Quotient<V> {
-    let shifted_one = x.constant(SHIFTED_ONE);
-    // The constants first: where x is NaN, both choose x.
-    let (sum, r) = reduce(x.constant(HIGHEST).min(x.constant(LOWEST).max(x)));
-    let t = (sum.to_bits().shift_left::<23>() + shifted_one.to_bits()).bits_to_float();
-    let q = one_minus_exp(r);
-    let d = q.neg_mul_add(shifted_one, shifted_one + t);
-    Quotient { t, d, d_low: q.neg_mul_add(shifted_one, (shifted_one - d) + t) }
+pub(crate) fn second<V: Float32>([(x, of_x), (y, of_y)]: [(V, (V, V)); 2]) -> [Quotient<V>; 2] {
+    // A maximum drops NaN of its first argument, so the sum has it. NaN is not tame.
+    let (x_abs, y_abs) = (x.abs(), y.abs());
+    let twice_largest = x_abs.max(y_abs) + y_abs.max(x_abs);
+    if V::all(twice_largest.lt(x.constant(2.0 * TAME))) {
+        [tame_quotient(of_x), tame_quotient(of_y)]
+    } else if V::all(x.constant(NORMAL).lt(x)) && V::all(y.constant(NORMAL).lt(y)) {
+        [quotient(x), quotient(y)]
+    } else {
+        [Quotient::of_value(sigmoid(x)), Quotient::of_value(sigmoid(y))]
+    }
 }
 
-/// The same, up to the power of two, for `|x| < 16`.
 #[inline(always)]
-fn tame_quotient<V: Float32>(x: V) -> Quotient<V> {
-    let one = x.constant(1.0);
-    let (sum, r) = reduce(x);
-    let t = (sum.to_bits().shift_left::<23>() + one.to_bits()).bits_to_float();
+pub(crate) fn third<V: Float32>([x, y]: [Quotient<V>; 2]) -> [V; 2] {
+    [x.divide(), y.divide()]
+}
+
+/// As in [`sigmoid`], from the sum and r.
+#[inline(always)]
+fn tame_quotient<V: Float32>((sum, r): (V, V)) -> Quotient<V> {
+    let one = r.constant(1.0);
+    let exponent = sum.to_bits().shift_left::<23>();
+    let t = (exponent + one.to_bits()).bits_to_float();
     let q = one_minus_exp(r);
     let sum = one + t;
     let d = sum - q;
-    Quotient { t, d, d_low: (sum - d) - q }
+    Quotient { exponent, d, d_low: (sum - d) - q }
 }
 
 impl<V: Float32> Quotient<V> {
+    /// The one whose [`divide`](Self::divide) is `y`, to the bit.
     #[inline(always)]
-    pub(crate) fn divide(self) -> V {
-        let Quotient { t, d, d_low } = self;
-        let one = d.constant(1.0);
-        let w = one / d;
-        let remainder = w.neg_mul_add(d_low, w.neg_mul_add(d, one));
-        // The product rounds where it is subnormal, and only there.
-        w.mul_add(remainder, w) * t
+    fn of_value(y: V) -> Self {
+        let one = y.constant(1.0);
+        Quotient { exponent: y.to_bits() - one.to_bits(), d: one, d_low: y.constant(0.0) }
+    }
+
+    #[inline(always)]
+    fn divide(self) -> V {
+        (reciprocal(self.d, self.d_low).to_bits() + self.exponent).bits_to_float()
     }
 }

@@ -20,21 +20,36 @@ const P: [f32; 6] = [2.0, 1.999_995, 1.333_323_5, 0.667_205_3, 0.267_728_54, 0.0
 /// The hyperbolic tangent. ±0 for ±0, ±1 for ±infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn tanh<V: Float32>(x: V) -> V {
-    let one = x.constant(1.0);
-    let a = x.abs();
+    third(second(first(x)))
+}
 
+/// x, -n in the low bits of a number, and h, with `2 |x| = n ln 2 + 2h`.
+#[inline(always)]
+pub(crate) fn first<V: Float32>(x: V) -> (V, V, V) {
+    // The constant first: where x is NaN, the minimum chooses x.
+    let clamped = x.constant(HIGHEST).min(x.abs());
+    // The low bits of the sum are the exponent of 2t, one more than that of t.
+    let magic = x.constant(MAGIC_F32 + 128.0);
+    let sum = clamped.neg_mul_add(x.constant(2.0 * LOG2_E), magic);
+    (x, sum, (sum - magic).mul_add(x.constant(0.5 * LN_2), clamped))
+}
+
+/// x, the result where |x| is at most 1, and the terms of the quotient.
+#[inline(always)]
+pub(crate) fn second<V: Float32>((x, sum, h): (V, V, V)) -> (V, V, V, V) {
+    let a = x.abs();
     let square = a * a;
     let small = polynomial(square, &Q).mul_add(a * square, a);
 
-    // The constant first: where x is NaN, the minimum chooses x.
-    let clamped = x.constant(HIGHEST).min(a);
-    // The low bits of the sum are the exponent of 2t.
-    let magic = x.constant(MAGIC_F32 + 128.0);
-    let sum = clamped.neg_mul_add(x.constant(2.0 * LOG2_E), magic);
-    let twice_t = sum.to_bits().shift_left::<23>().bits_to_float();
-    let h = (sum - magic).mul_add(x.constant(0.5 * LN_2), clamped);
-    let d = polynomial(h, &P).mul_add(h, twice_t.mul_add(x.constant(0.5), one));
-    let large = one - twice_t / d;
+    let twice_t = sum.to_bits().shift_left::<23>();
+    let t = (twice_t - V::Bits::splat(x.token(), 1 << 23)).bits_to_float();
+    let d = polynomial(h, &P).mul_add(h, t + x.constant(1.0));
+    (x, small, twice_t.bits_to_float(), d)
+}
 
-    V::select(one.lt(a), large, small).copysign(x)
+#[inline(always)]
+pub(crate) fn third<V: Float32>((x, small, twice_t, d): (V, V, V, V)) -> V {
+    let one = x.constant(1.0);
+    let large = one - twice_t / d;
+    V::select(one.lt(x.abs()), large, small).copysign(x)
 }

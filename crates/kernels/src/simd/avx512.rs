@@ -21,6 +21,7 @@ impl Simd for Avx512 {
     const NV_ROW: usize = 8;
     const PACKS_SCATTERED_A: bool = true;
     const M_FOR_PACKING_B: usize = 768;
+    const LAST_STAGE_FIRST: bool = false;
     const DOTS: usize = 4;
 
     unsafe fn assume_available() -> Self {

@@ -24,6 +24,7 @@ impl Simd for Portable {
     const NV_ROW: usize = 4;
     const PACKS_SCATTERED_A: bool = false;
     const M_FOR_PACKING_B: usize = 64;
+    const LAST_STAGE_FIRST: bool = true;
     const DOTS: usize = 1;
 
     unsafe fn assume_available() -> Self {
