@@ -15,7 +15,7 @@ pub enum Isa {
     Neon,
     /// x86_64 AVX2 with FMA.
     Avx2,
-    /// x86_64 AVX-512F.
+    /// x86_64 AVX-512F and AVX-512VL.
     Avx512,
 }
 
@@ -23,7 +23,7 @@ pub enum Isa {
 /// `#[target_feature]` both read this list, so they cannot drift apart.
 macro_rules! with_features {
     (Avx2, $then:ident! $($rest:tt)*) => { $then! { ["avx2", "fma"] $($rest)* } };
-    (Avx512, $then:ident! $($rest:tt)*) => { $then! { ["avx512f", "avx2", "fma"] $($rest)* } };
+    (Avx512, $then:ident! $($rest:tt)*) => { $then! { ["avx512f", "avx512vl", "avx2", "fma"] $($rest)* } };
     (Neon, $then:ident! $($rest:tt)*) => { $then! { ["neon"] $($rest)* } };
 }
 pub(crate) use with_features;

@@ -35,7 +35,7 @@ fn has(cpuinfo: &str, isa: Isa) -> bool {
         Isa::Portable => &[],
         Isa::Neon => &["asimd"],
         Isa::Avx2 => &["avx2", "fma"],
-        Isa::Avx512 => &["avx512f"],
+        Isa::Avx512 => &["avx512f", "avx512vl"],
     };
     let present = |flag: &&str| cpuinfo.split_whitespace().any(|word| word == *flag);
     flags.iter().all(present)

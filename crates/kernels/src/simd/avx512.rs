@@ -1,4 +1,4 @@
-//! AVX-512F: one register a vector, tails by mask registers.
+//! AVX-512F and VL: one register a vector, tails by mask registers.
 
 use super::{Float, Float32, Int32, MAGIC_F32, MAGIC_F64, Simd, enter, with_intrinsics};
 use crate::isa::{Isa, with_features};
@@ -94,8 +94,16 @@ impl Float for F32x16 {
 
     #[inline(always)]
     unsafe fn store_tail(self, to: *mut f32, tail: __mmask16) {
+        // A narrow store takes half or a quarter of the time of a wide one, and less often crosses a line: 256x2x2 is twice as
+        // fast as with wide ones alone.
         // SAFETY: the caller's promise, as masked lanes are not written; the vector proves the features.
-        unsafe { _mm512_mask_storeu_ps(to, tail, self.0) }
+        unsafe {
+            match tail {
+                0..=0x000f => _mm_mask_storeu_ps(to, tail as __mmask8, _mm512_castps512_ps128(self.0)),
+                0x0010..=0x00ff => _mm256_mask_storeu_ps(to, tail as __mmask8, low(self.0)),
+                _ => _mm512_mask_storeu_ps(to, tail, self.0),
+            }
+        }
     }
 
     // Quarters of rows i, i + 4, i + 8 and i + 12 meet in one register by loads, which leaves two rounds of shuffles
@@ -267,7 +275,13 @@ impl Float for F64x8 {
     #[inline(always)]
     unsafe fn store_tail(self, to: *mut f64, tail: __mmask8) {
         // SAFETY: the caller's promise, as masked lanes are not written; the vector proves the features.
-        unsafe { _mm512_mask_storeu_pd(to, tail, self.0) }
+        unsafe {
+            match tail {
+                0..=0x03 => _mm_mask_storeu_pd(to, tail, _mm512_castpd512_pd128(self.0)),
+                0x04..=0x0f => _mm256_mask_storeu_pd(to, tail, _mm512_castpd512_pd256(self.0)),
+                _ => _mm512_mask_storeu_pd(to, tail, self.0),
+            }
+        }
     }
 
     // Quarters of rows i, i + 2, i + 4 and i + 6 meet in one register by loads, which leaves one round of shuffles.
