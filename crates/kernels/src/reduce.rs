@@ -96,20 +96,9 @@ pub(crate) unsafe fn lanes_of_dots<V: Float, const ROWS: usize>(
     y: *const V::Scalar,
     len: usize,
 ) -> [V; ROWS] {
-    let mut acc = [[V::splat(s, V::Scalar::default()); ACCUMULATORS]; ROWS];
-    let group = ACCUMULATORS * V::LANES;
-    let whole = len / group * group;
-    for from in (0..whole).step_by(group) {
-        for i in 0..ACCUMULATORS {
-            let at = from + i * V::LANES;
-            // SAFETY: the caller's promise, and at + LANES is at most `len`.
-            let y = unsafe { V::load_ptr(s, y.add(at)) };
-            for (acc, x) in acc.iter_mut().zip(x) {
-                // SAFETY: as above.
-                acc[i] = unsafe { V::load_ptr(s, x.add(at)) }.mul_add(y, acc[i]);
-            }
-        }
-    }
+    let whole = len / (ACCUMULATORS * V::LANES) * (ACCUMULATORS * V::LANES);
+    // SAFETY: the caller's promise.
+    let mut acc = unsafe { whole_groups(s, x, y, whole) };
     // A constant number of times, so that the accumulators stay in registers.
     for i in 0..ACCUMULATORS {
         let at = whole + i * V::LANES;
@@ -123,6 +112,64 @@ pub(crate) unsafe fn lanes_of_dots<V: Float, const ROWS: usize>(
             }
         }
     }
+    combine_each(s, acc)
+}
+
+/// [`lanes_of_dots`] for a `len` of whole vectors, of which the last `REST` do not fill all accumulators.
+///
+/// # Safety
+/// - `len` elements from each pointer on must be readable.
+#[inline(always)]
+pub(crate) unsafe fn lanes_of_whole_dots<V: Float, const ROWS: usize, const REST: usize>(
+    s: V::Simd,
+    x: [*const V::Scalar; ROWS],
+    y: *const V::Scalar,
+    len: usize,
+) -> [V; ROWS] {
+    let whole = len - REST * V::LANES;
+    // SAFETY: the caller's promise.
+    let mut acc = unsafe { whole_groups(s, x, y, whole) };
+    for i in 0..REST {
+        let at = whole + i * V::LANES;
+        // SAFETY: the caller's promise, and at + LANES is at most `len`.
+        let y = unsafe { V::load_ptr(s, y.add(at)) };
+        for (acc, x) in acc.iter_mut().zip(x) {
+            // SAFETY: as above.
+            acc[i] = unsafe { V::load_ptr(s, x.add(at)) }.mul_add(y, acc[i]);
+        }
+    }
+    combine_each(s, acc)
+}
+
+/// The accumulators after `whole` elements, a multiple of all their lanes.
+///
+/// # Safety
+/// - `whole` elements from each pointer on must be readable.
+#[inline(always)]
+unsafe fn whole_groups<V: Float, const ROWS: usize>(
+    s: V::Simd,
+    x: [*const V::Scalar; ROWS],
+    y: *const V::Scalar,
+    whole: usize,
+) -> [[V; ACCUMULATORS]; ROWS] {
+    let mut acc = [[V::splat(s, V::Scalar::default()); ACCUMULATORS]; ROWS];
+    let group = ACCUMULATORS * V::LANES;
+    for from in (0..whole).step_by(group) {
+        for i in 0..ACCUMULATORS {
+            let at = from + i * V::LANES;
+            // SAFETY: the caller's promise, and at + LANES is at most `whole`.
+            let y = unsafe { V::load_ptr(s, y.add(at)) };
+            for (acc, x) in acc.iter_mut().zip(x) {
+                // SAFETY: as above.
+                acc[i] = unsafe { V::load_ptr(s, x.add(at)) }.mul_add(y, acc[i]);
+            }
+        }
+    }
+    acc
+}
+
+#[inline(always)]
+fn combine_each<V: Float, const ROWS: usize>(s: V::Simd, acc: [[V; ACCUMULATORS]; ROWS]) -> [V; ROWS] {
     let mut lanes = [V::splat(s, V::Scalar::default()); ROWS];
     for (lanes, acc) in lanes.iter_mut().zip(acc) {
         *lanes = combine(acc);

@@ -2,10 +2,12 @@
 //!
 //! The order of one sum is that of [`reduce`](crate::reduce).
 
+use super::blocking::L2_BYTES;
 use super::problem::BOperand;
 use super::{Arithmetic, Problem};
-use crate::reduce::{ACCUMULATORS, combine, lanes_of_dots};
+use crate::reduce::{ACCUMULATORS, combine, lanes_of_dots, lanes_of_whole_dots};
 use crate::simd::{Float, MAX_LANES, Simd};
+use std::mem::MaybeUninit;
 
 /// Computes a problem with one row or one column whose operands are contiguous along K. A function of its own, so that it
 /// has registers of its own.
@@ -17,7 +19,8 @@ pub(crate) fn dots<S: Simd, T: Arithmetic>(s: S, problem: Problem<'_, T>) {
         unreachable!("a packed operand is taken in chains");
     };
     let (lanes, c_stride) = (T::Vector::<S>::LANES, c.row_stride());
-    let common = Common { k: a.cols(), a_stride: a.row_stride(), b: b.as_ptr(), c_stride, alpha, beta };
+    let streams = a.rows() * a.cols() * size_of::<T>() > L2_BYTES;
+    let common = Common { k: a.cols(), a_stride: a.row_stride(), b: b.as_ptr(), c_stride, alpha, beta, streams };
     s.run(
         #[inline(always)]
         |s| {
@@ -48,50 +51,120 @@ struct Common<T> {
     c_stride: isize,
     alpha: T,
     beta: Option<T>,
+    /// Whether A comes from beyond the L2 cache: then it is read in the order in which it lies, row by row.
+    streams: bool,
 }
 
 /// Dot products that share the loads of their common operand, where there are registers for them.
 const DOTS_MAX: usize = 4;
 
 impl<T: Arithmetic> Common<T> {
-    /// The dot products of `rows` rows from `a` on with b, one a lane; the lanes past them repeat the last.
+    /// The dot products of `rows` rows from `a` on with b, one a lane; the lanes past them hold anything.
     ///
     /// # Safety
     /// - `k` elements of each of the `rows` rows, at least one and at most as many as a vector has lanes, and of b must be
     ///   readable.
     #[inline(always)]
     unsafe fn sums<S: Simd>(&self, s: S, a: *const T, rows: usize) -> T::Vector<S> {
+        let lanes = T::Vector::<S>::LANES;
+        // SAFETY: the caller's promise.
+        unsafe {
+            if self.k <= lanes {
+                return self.sums_of_short(s, a, rows);
+            }
+            match self.k.is_multiple_of(lanes).then_some(self.k / lanes % ACCUMULATORS) {
+                Some(0) => self.sums_of_rows::<S, 0, false>(s, a, rows),
+                Some(1) => self.sums_of_rows::<S, 1, false>(s, a, rows),
+                Some(2) => self.sums_of_rows::<S, 2, false>(s, a, rows),
+                Some(_) => self.sums_of_rows::<S, 3, false>(s, a, rows),
+                None => self.sums_of_rows::<S, 0, true>(s, a, rows),
+            }
+        }
+    }
+
+    /// Row `i` of `rows`, those past the last being the last again.
+    #[inline(always)]
+    fn row(&self, a: *const T, i: usize, rows: usize) -> *const T {
+        a.wrapping_offset(i.min(rows - 1) as isize * self.a_stride)
+    }
+
+    /// [`sums`](Self::sums) for a `k` that a vector holds.
+    ///
+    /// # Safety
+    /// - As for `sums`.
+    #[inline(always)]
+    unsafe fn sums_of_short<S: Simd>(&self, s: S, a: *const T, rows: usize) -> T::Vector<S> {
         let zero = T::Vector::<S>::splat(s, T::default());
-        let mut lanes = [zero; MAX_LANES];
-        let lanes = &mut lanes[..T::Vector::<S>::LANES];
-        let mut row = [a; MAX_LANES];
-        for i in 1..lanes.len() {
-            row[i] = row[i - 1].wrapping_offset(if i < rows { self.a_stride } else { 0 });
+        let tail = T::Vector::<S>::tail(s, self.k);
+        // SAFETY: the caller's promise, as `tail` has k lanes.
+        let b = unsafe { T::Vector::<S>::load_tail(s, self.b, tail) };
+        let mut sums = [zero; MAX_LANES];
+        let sums = &mut sums[..T::Vector::<S>::LANES];
+        for (i, sums) in sums.iter_mut().enumerate() {
+            let mut acc = [zero; ACCUMULATORS];
+            // SAFETY: as above.
+            acc[0] = unsafe { T::Vector::<S>::load_tail(s, self.row(a, i, rows), tail) }.mul_add(b, zero);
+            *sums = combine(acc);
         }
-        if self.k <= T::Vector::<S>::LANES {
-            let tail = T::Vector::<S>::tail(s, self.k);
-            // SAFETY: the caller's promise, as `tail` has k lanes.
-            let b = unsafe { T::Vector::<S>::load_tail(s, self.b, tail) };
-            for (lanes, row) in lanes.iter_mut().zip(row) {
-                let mut acc = [zero; ACCUMULATORS];
-                // SAFETY: as above.
-                acc[0] = unsafe { T::Vector::<S>::load_tail(s, row, tail) }.mul_add(b, zero);
-                *lanes = combine(acc);
-            }
-        } else if S::DOTS == DOTS_MAX {
-            for (lanes, row) in lanes.chunks_exact_mut(DOTS_MAX).zip(row.chunks_exact(DOTS_MAX)) {
-                let rows = [row[0], row[1], row[2], row[3]];
-                // SAFETY: the caller's promise.
-                lanes.copy_from_slice(&unsafe { lanes_of_dots::<T::Vector<S>, DOTS_MAX>(s, rows, self.b, self.k) });
-            }
-        } else {
-            for (lanes, row) in lanes.iter_mut().zip(row).take(rows) {
-                // SAFETY: the caller's promise.
-                let [sums] = unsafe { lanes_of_dots::<T::Vector<S>, 1>(s, [row], self.b, self.k) };
-                *lanes = sums;
+        T::Vector::<S>::sum_lanes_of_each(sums)
+    }
+
+    /// [`sums`](Self::sums) for a `k` of whole vectors, `REST` more than fill all accumulators alike, or for `ANY`.
+    ///
+    /// # Safety
+    /// - As for `sums`.
+    #[inline(always)]
+    unsafe fn sums_of_rows<S: Simd, const REST: usize, const ANY: bool>(
+        &self,
+        s: S,
+        a: *const T,
+        rows: usize,
+    ) -> T::Vector<S> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match S::DOTS == DOTS_MAX && !self.streams {
+                true => self.sums_of_groups::<S, DOTS_MAX, REST, ANY>(s, a, rows),
+                false => self.sums_of_groups::<S, 1, REST, ANY>(s, a, rows),
             }
         }
-        T::Vector::<S>::sum_lanes_of_each(lanes)
+    }
+
+    /// [`sums_of_rows`](Self::sums_of_rows), so many rows at a time.
+    ///
+    /// # Safety
+    /// - As for `sums`.
+    #[inline(always)]
+    unsafe fn sums_of_groups<S: Simd, const GROUP: usize, const REST: usize, const ANY: bool>(
+        &self,
+        s: S,
+        a: *const T,
+        rows: usize,
+    ) -> T::Vector<S> {
+        let lanes = T::Vector::<S>::LANES;
+        // Zeroing them all each time took a tenth of the time of rows of 128.
+        let mut sums = MaybeUninit::<[T::Vector<S>; MAX_LANES]>::uninit();
+        if rows < lanes {
+            sums.write([T::Vector::<S>::splat(s, T::default()); MAX_LANES]);
+        }
+        let sums = sums.as_mut_ptr().cast::<T::Vector<S>>();
+        let mut from = 0;
+        while from < rows {
+            let mut group = [a; GROUP];
+            for (i, row) in group.iter_mut().enumerate() {
+                *row = self.row(a, from + i, rows);
+            }
+            // SAFETY: the caller's promise; the lanes are a multiple of the group.
+            unsafe {
+                let dots = match ANY {
+                    true => lanes_of_dots(s, group, self.b, self.k),
+                    false => lanes_of_whole_dots::<_, GROUP, REST>(s, group, self.b, self.k),
+                };
+                sums.add(from).cast::<[T::Vector<S>; GROUP]>().write(dots);
+            }
+            from += GROUP;
+        }
+        // SAFETY: all lanes were written, by groups or before.
+        T::Vector::<S>::sum_lanes_of_each(unsafe { std::slice::from_raw_parts(sums, lanes) })
     }
 
     /// `c = alpha sums + beta c`, for as many elements of C as there are `rows`.
