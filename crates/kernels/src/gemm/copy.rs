@@ -3,6 +3,7 @@
 
 use super::{Arithmetic, MatMut, MatRef};
 use crate::simd::{Float, Simd};
+use std::mem::MaybeUninit;
 
 /// Copies all elements of `from` to `to`, of the same shape. Rows of `to` are contiguous, or its columns are and the
 /// rows of `from`. A function of its own, so that the loops that call it keep their registers.
@@ -65,13 +66,17 @@ fn transpose<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'
     let (rows, cols) = (from.rows(), from.cols());
     let (from_stride, to_stride) = (from.row_stride(), to.row_stride());
     let to_ptr = to.as_mut_ptr();
-    let mut blocks =
-        EdgeBlocks { from: [T::default(); LANES_MAX * LANES_MAX], to: [T::default(); LANES_MAX * LANES_MAX] };
+    let mut blocks = MaybeUninit::uninit();
+    if !(rows.is_multiple_of(lanes) && cols.is_multiple_of(lanes)) {
+        let zeros = [T::default(); LANES_MAX * LANES_MAX];
+        blocks.write(EdgeBlocks { from: zeros, to: zeros });
+    }
     for j in (0..cols).step_by(lanes) {
         for i in (0..rows).step_by(lanes) {
             let (block_rows, block_cols) = (lanes.min(rows - i), lanes.min(cols - j));
             // SAFETY: rows i.. and columns j.. of `from` hold a block of that size, and `to`, its transpose, at columns
-            // i.. and rows j..; rows are contiguous on both sides; `to` is borrowed mutably.
+            // i.. and rows j..; rows are contiguous on both sides; `to` is borrowed mutably; `blocks` was written if some
+            // block is not whole.
             unsafe {
                 let from = from.as_ptr().offset(i as isize * from_stride + j as isize);
                 let to = to_ptr.offset(j as isize * to_stride + i as isize);
@@ -83,7 +88,7 @@ fn transpose<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'
                     T::Vector::<S>::transpose(s, from, from_stride, to, to_stride);
                 } else {
                     let shape = (block_rows, block_cols);
-                    transpose_edge(s, shape, from, from_stride, to, to_stride, &mut blocks);
+                    transpose_edge(s, shape, from, from_stride, to, to_stride, blocks.assume_init_mut());
                 }
             }
         }
