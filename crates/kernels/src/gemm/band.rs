@@ -1,6 +1,6 @@
 //! One row tile of A over a block of B, and the two as the micro-kernel reads them.
 
-use super::micro::{self, MR_MAX, ROW_GROUP, Tile, Width};
+use super::micro::{self, Tile, Width};
 use super::pack::{self, Panels};
 use super::scratch::Scratch;
 use super::{Arithmetic, MatMut, MatRef, blocking};
@@ -19,11 +19,12 @@ pub(crate) fn streams<T: Arithmetic>(a: MatRef<'_, T>) -> bool {
     a.col_stride() == 1 && a.rows() * a.cols() * size_of::<T>() > blocking::L1_BYTES
 }
 
-/// A row tile of A over all columns of a block of B.
+/// Row tiles of A, each of `height` rows, over all columns of a block of B. The rows of C are a multiple of `height`.
 #[inline(always)]
 pub(crate) fn band<S: Simd, T: Arithmetic>(
     alpha: T,
     a: &ATile<'_, T>,
+    height: usize,
     b: &BBlock<'_, T>,
     beta: Option<T>,
     mut c: MatMut<'_, T>,
@@ -32,10 +33,12 @@ pub(crate) fn band<S: Simd, T: Arithmetic>(
     let lanes = T::Vector::<S>::LANES;
     let to = c.as_mut_ptr();
     let mut tile = Tile {
+        count: rows / height,
         k: a.k,
-        a: a.row_pointers(0, rows),
+        a: a.ptr,
         a_row_stride: a.row_stride,
         a_col_stride: a.col_stride,
+        a_lines_ahead: a.lines_ahead,
         b: b.column(0),
         b_row_stride: b.row_stride,
         c: to,
@@ -45,23 +48,25 @@ pub(crate) fn band<S: Simd, T: Arithmetic>(
         beta,
     };
     let mut j = 0;
-    let full = micro::kernels::<S, T>(Width::Full);
-    while j + S::NV * lanes <= cols {
-        (tile.b, tile.c) = (b.column(j), to.wrapping_add(j));
-        // SAFETY: whoever calls holds a token, which proves the features. A's view, or the panel packed from it, holds
-        // `rows` rows of depth k; B's view as many rows of columns j to j + NV * lanes, which never cross from one packed
-        // panel to the next; and C is ours and holds these columns, its rows contiguous.
-        unsafe { full[rows - 1](&tile) };
-        j += S::NV * lanes;
+    if cols >= S::NV * lanes {
+        let kernel = micro::kernels::<S, T>(Width::Full)[height - 1];
+        while j + S::NV * lanes <= cols {
+            (tile.b, tile.c) = (b.column(j), to.wrapping_add(j));
+            // SAFETY: whoever calls holds a token, which proves the features. A's view, or the panel packed from it, holds
+            // `rows` rows of depth k; B's view as many rows of columns j to j + NV * lanes, which never cross from one packed
+            // panel to the next; and C is ours and holds these columns, its rows contiguous.
+            unsafe { kernel(&tile) };
+            j += S::NV * lanes;
+        }
     }
     while j < cols {
         (tile.b, tile.cols) = (b.column(j), lanes.min(cols - j));
-        for (i, tile_rows) in blocking::even_pieces(rows, S::MR_NARROW) {
-            tile.a = a.row_pointers(i, tile_rows);
+        for (i, height, count) in blocking::even_runs(rows, S::MR_NARROW.min(height), usize::MAX) {
+            (tile.count, tile.a) = (count, a.row(i));
             tile.c = to.wrapping_offset(i as isize * tile.c_row_stride).wrapping_add(j);
-            let kernel = micro::kernels::<S, T>(Width::Narrow)[tile_rows - 1];
-            // SAFETY: as above, for rows i to i + tile_rows and `tile.cols` columns; B was packed with whole vectors
-            // unless partial loads are cheap.
+            let kernel = micro::kernels::<S, T>(Width::Narrow)[height - 1];
+            // SAFETY: as above, for `count` times `height` rows from i on and `tile.cols` columns; B was packed with whole
+            // vectors unless partial loads are cheap.
             unsafe { kernel(&tile) };
         }
         j += lanes;
@@ -134,6 +139,7 @@ pub(crate) struct ATile<'a, T> {
     row_stride: isize,
     col_stride: isize,
     k: usize,
+    lines_ahead: usize,
     memory: PhantomData<&'a [T]>,
 }
 
@@ -145,30 +151,21 @@ impl<'a, T: Arithmetic> ATile<'a, T> {
             row_stride: a.row_stride(),
             col_stride: a.col_stride(),
             k: a.cols(),
+            lines_ahead: 0,
             memory: PhantomData,
         }
     }
 
-    /// Asks for the first lines of the rows after this tile's. There may be none: a prefetch does not mind.
+    /// The same tile, which asks for the start of the rows after it.
     #[inline(always)]
-    pub(crate) fn fetch_next<S: Simd>(&self, s: S, rows: usize) {
-        const LINE: usize = 64;
-        let bytes = (self.k * size_of::<T>()).min(4 * LINE);
-        for row in rows..2 * rows {
-            let row = self.ptr.wrapping_offset(row as isize * self.row_stride);
-            for byte in (0..bytes).step_by(LINE) {
-                T::Vector::<S>::prefetch(s, row.wrapping_byte_add(byte));
-            }
-        }
+    pub(crate) fn fetching_next(self) -> Self {
+        let lines_ahead = (self.k * size_of::<T>()).div_ceil(micro::LINE_BYTES).min(4);
+        ATile { lines_ahead, ..self }
     }
 
-    /// Pointers to rows i, i + [`ROW_GROUP`], ... of column 0 for a tile of `rows`; those past it are not to be used.
+    /// Where row `i` of column 0 lies.
     #[inline(always)]
-    fn row_pointers(&self, i: usize, rows: usize) -> [*const T; MR_MAX.div_ceil(ROW_GROUP)] {
-        let mut pointers = [self.ptr.wrapping_offset(i as isize * self.row_stride); _];
-        for group in 1..rows.div_ceil(ROW_GROUP) {
-            pointers[group] = pointers[group - 1].wrapping_offset(ROW_GROUP as isize * self.row_stride);
-        }
-        pointers
+    fn row(&self, i: usize) -> *const T {
+        self.ptr.wrapping_offset(i as isize * self.row_stride)
     }
 }

@@ -13,20 +13,32 @@ pub(crate) fn k_block(k: usize) -> usize {
 /// More than this does not stay in an L1 cache.
 pub(crate) const L1_BYTES: usize = 48 * 1024;
 
+/// Lines of the same set that an L1 cache holds, 8 to 12 on today's cores.
+pub(crate) const L1_WAYS: usize = 8;
+
+/// How many row tiles of `mr` rows pass together over each tile of B: as many as have their A in the L1 cache, which every
+/// tile of B reads again, and their C in a near cache, where the epilogue finds it.
+pub(crate) fn tiles_at_once<T>(mr: usize, n: usize, k: usize) -> usize {
+    let rows = (L1_BYTES / 2 / k.max(1)).min(2 * L1_BYTES / n.max(1)) / size_of::<T>();
+    (rows / mr).max(1)
+}
+
 /// More than this does not stay in most L2 caches.
 pub(crate) const L2_BYTES: usize = 1 << 20;
 
-/// Bytes of the block of B that should stay in the L2 cache (256 KiB to 2 MiB on today's cores, and the block leaves
-/// room for the rows of A and C that pass by).
-const B_BLOCK_BYTES: usize = 512 * 1024;
+/// Bytes of a block of B that is read as it lies, and stays in the L2 cache (256 KiB to 2 MiB on today's cores) beside the
+/// rows of A and C that pass by.
+pub(crate) const B_BLOCK_BYTES: usize = 512 * 1024;
 
 /// A row tile of C as wide as a block should still be in a near cache when the epilogue comes.
 const NC_MAX: usize = 1024;
 
-/// Columns of the block of B that is swept for each row tile of A: a whole number of tiles of `nr` columns.
-pub(crate) fn n_block(kc: usize, nr: usize, element_bytes: usize) -> usize {
-    let columns = (B_BLOCK_BYTES / (kc.max(1) * element_bytes)).min(NC_MAX);
-    (columns / nr).max(1) * nr
+/// Columns of the block of B that is swept for each row tile of A: a whole number of tiles of `nr` columns, in as few blocks
+/// of `n` as `bytes` allow, all of about the same size.
+pub(crate) fn n_block<T>(kc: usize, n: usize, nr: usize, bytes: usize) -> usize {
+    let columns = (bytes / (kc.max(1) * size_of::<T>())).min(NC_MAX);
+    let most = (columns / nr).max(1) * nr;
+    n.div_ceil(n.div_ceil(most).max(1)).next_multiple_of(nr)
 }
 
 /// Whether neither K nor the columns of B have to be cut.
@@ -39,14 +51,23 @@ pub(crate) fn is_one_block<T>(k: usize, n: usize) -> bool {
 /// times as fast for 64x784x128 with AVX-512, 0.6 times for 512x512x10.
 pub(crate) const KC_FOR_SINGLE_PANELS: usize = 64;
 
-/// Cuts `len` into as few pieces of at most `max` as possible, none more than one longer than another: (start,
-/// length) of each. 64 rows by 14 are 13 + 13 + 13 + 13 + 12, not four times 14 and a short 8.
+/// Cuts `len` into as few pieces of at most `max` as possible, none more than one longer than another, and returns runs of
+/// at most `most` pieces of equal length: (start, length of a piece, how many). 64 rows by 14 are four times 13 and one 12, not
+/// four times 14 and a short 8.
 #[inline]
-pub(crate) fn even_pieces(len: usize, max: usize) -> impl Iterator<Item = (usize, usize)> {
+pub(crate) fn even_runs(len: usize, max: usize, most: usize) -> impl Iterator<Item = (usize, usize, usize)> {
     // Most are one piece: no division for them.
     let pieces = if len <= max { usize::from(len > 0) } else { len.div_ceil(max) };
     let (short, longer) = if pieces <= 1 { (len, 0) } else { (len / pieces, len % pieces) };
-    (0..pieces).map(move |i| (i * short + i.min(longer), short + usize::from(i < longer)))
+    let (mut start, mut piece) = (0, 0);
+    std::iter::from_fn(move || {
+        let (length, end) = if piece < longer { (short + 1, longer) } else { (short, pieces) };
+        let count = most.min(end - piece);
+        let run = (start, length, count);
+        start += length * count;
+        piece += count;
+        (count > 0).then_some(run)
+    })
 }
 
 #[cfg(test)]
@@ -67,15 +88,18 @@ mod tests {
     fn pieces_cover_evenly() {
         for len in 0..200 {
             for max in 1..20 {
-                let mut next = 0;
-                let mut lengths = vec![];
-                for (start, length) in even_pieces(len, max) {
-                    assert_eq!(start, next);
-                    next += length;
-                    lengths.push(length);
+                for most in 1..4 {
+                    let mut next = 0;
+                    let mut lengths = vec![];
+                    for (start, length, count) in even_runs(len, max, most) {
+                        assert_eq!(start, next);
+                        assert!(count <= most);
+                        next += length * count;
+                        lengths.extend(vec![length; count]);
+                    }
+                    assert_eq!((next, lengths.len()), (len, len.div_ceil(max)));
+                    assert!(lengths.iter().all(|&l| l <= max && l + 1 >= lengths[0]));
                 }
-                assert_eq!(next, len);
-                assert!(lengths.iter().all(|&l| l <= max && l + 1 >= lengths[0]));
             }
         }
     }

@@ -27,7 +27,7 @@ pub(crate) fn is_direct<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> boo
 /// Computes a problem for which [`is_direct`] holds. A function of its own, so that it has registers of its own.
 #[inline(never)]
 pub(crate) fn direct<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>) {
-    let (m, n, _) = problem.shape();
+    let (m, n, k) = problem.shape();
     let BOperand::View(b) = problem.b else {
         unreachable!("B was found to be a view");
     };
@@ -37,13 +37,15 @@ pub(crate) fn direct<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>)
             let a = problem.a;
             let b = BBlock::as_it_lies(b);
             let streams = n <= S::NV * T::Vector::<S>::LANES && streams(a);
-            for (i, rows) in blocking::even_pieces(m, mr::<S, T>(n)) {
+            let mr = mr::<S, T>(n);
+            // Divisions are a part of what the smallest products cost.
+            let tiles = if m <= mr { 1 } else { blocking::tiles_at_once::<T>(mr, n, k) };
+            for (i, height, count) in blocking::even_runs(m, mr, tiles) {
+                let rows = height * count;
                 let a = ATile::as_it_lies(a.row_range(i, i + rows));
-                if streams {
-                    a.fetch_next(s, rows);
-                }
+                let a = if streams { a.fetching_next() } else { a };
                 let mut c = problem.c.part(i, 0, rows, n);
-                band::<S, T>(problem.alpha, &a, &b, problem.beta, c.reborrow());
+                band::<S, T>(problem.alpha, &a, height, &b, problem.beta, c.reborrow());
                 problem.epilogue.apply_to_part(s, i, 0, c.reborrow());
                 if let Some(sums) = &mut problem.column_sums {
                     add_rows(s, c.as_ref(), sums);

@@ -57,7 +57,7 @@ impl<'a, T: Arithmetic> TileEpilogue<'a, T> {
 
     /// Applies it to the part of C from (row, col) on, whose rows are contiguous.
     #[inline(always)]
-    pub(crate) fn apply_to_part<S: Simd>(self, s: S, row: usize, col: usize, part: MatMut<'_, T>) {
+    pub(crate) fn apply_to_part<S: Simd>(&self, s: S, row: usize, col: usize, part: MatMut<'_, T>) {
         if !matches!(self, TileEpilogue::None) {
             self.apply_out_of_line(s, row, col, part);
         }

@@ -15,13 +15,18 @@
 use super::Arithmetic;
 use crate::simd::{Float, Simd};
 
-/// What a micro-kernel works on. A and B may be packed panels or lie as the caller's matrices lie.
+/// What a micro-kernel works on: one tile, or several of the same height below each other. A and B may be packed panels or
+/// lie as the caller's matrices lie.
+#[derive(Clone, Copy)]
 pub(crate) struct Tile<T> {
+    /// How many tiles.
+    pub(crate) count: usize,
     pub(crate) k: usize,
-    /// Rows 0, [`ROW_GROUP`], 2 [`ROW_GROUP`], ... of A; those past the tile's height are not used.
-    pub(crate) a: [*const T; MR_MAX.div_ceil(ROW_GROUP)],
+    pub(crate) a: *const T,
     pub(crate) a_row_stride: isize,
     pub(crate) a_col_stride: isize,
+    /// How many lines of each row of A a tile asks for on behalf of the next.
+    pub(crate) a_lines_ahead: usize,
     pub(crate) b: *const T,
     pub(crate) b_row_stride: isize,
     pub(crate) c: *mut T,
@@ -34,12 +39,13 @@ pub(crate) struct Tile<T> {
 }
 
 /// Rows of A that share a pointer: x86 reaches them as pointer, pointer + stride and pointer + 2 stride, so that a tile
-/// of 14 rows takes five registers. The pointers come from memory, as the compiler would fold them into one chain of
-/// additions otherwise.
-pub(crate) const ROW_GROUP: usize = 3;
+/// of 14 rows takes five registers.
+const ROW_GROUP: usize = 3;
 
 /// How many rows of B ahead of their use are asked for: B streams from the L2 cache.
 const PREFETCH_ROWS: isize = 8;
+
+pub(crate) const LINE_BYTES: usize = 64;
 
 /// From this depth on a tile asks for its lines of C before it computes. A shallower one is done before they come, and its
 /// requests keep back the stores of the tile before: without them 784x1x128 is 1.5 times as fast and 10000x32x32 1.07 times.
@@ -54,13 +60,13 @@ pub(crate) enum Width {
     Narrow,
 }
 
-/// `C = alpha A B + beta C` on one tile, as [`Tile`] describes it.
+/// `C = alpha A B + beta C` on each of the tiles that [`Tile`] describes.
 ///
 /// # Safety
 /// - The CPU must have the features of the ISA that the kernel was made for.
-/// - With the rows of the kernel, `k` and `cols` of the tile: every element of A, B and C at the tile's strides must
-///   be readable, and those of C writable and used by nothing else. B has a whole vector in each row where the tile
-///   is full or the ISA has no cheap partial loads.
+/// - With `count` times the rows of the kernel, `k` and `cols` of the tile: every element of A, B and C at the tile's
+///   strides must be readable, and those of C writable and used by nothing else. B has a whole vector in each row where
+///   the tile is full or the ISA has no cheap partial loads.
 pub(crate) type MicroKernel<T> = unsafe fn(&Tile<T>);
 
 /// The tallest tile of any ISA.
@@ -117,29 +123,51 @@ unsafe fn micro_kernel<S: Simd, T: Arithmetic, const MR: usize, const NV: usize,
     s.run(
         #[inline(always)]
         |s| {
-            // SAFETY: the caller's promise, passed on.
-            unsafe {
+            let (mut a, mut c) = (tile.a, tile.c);
+            for _ in 0..tile.count {
+                // SAFETY: the same reference, of which the compiler knows nothing: it would keep what all tiles share in
+                // registers that each needs.
+                let tile = &unsafe { *opaque(tile) };
+                let a_next = a.wrapping_offset(MR as isize * tile.a_row_stride);
+                fetch_rows::<S, T, MR>(s, tile, a_next);
                 if tile.k >= K_FOR_FETCHING_C {
                     for_each_row!(MR, |I| {
-                        let c = tile.c.wrapping_offset(I as isize * tile.c_row_stride);
+                        let c = c.wrapping_offset(I as isize * tile.c_row_stride);
                         for j in 0..NV {
                             T::Vector::<S>::prefetch_for_writing(s, c.wrapping_add(j * T::Vector::<S>::LANES));
                         }
                     });
                 }
-                let product = accumulate::<S, T, MR, NV, NARROW>(s, tile);
-                store::<S, T, MR, NV, NARROW>(s, tile, product);
+                // SAFETY: the caller's promise, passed on.
+                unsafe {
+                    let product = accumulate::<S, T, MR, NV, NARROW>(s, tile, a);
+                    store::<S, T, MR, NV, NARROW>(s, tile, c, product);
+                }
+                a = a_next;
+                c = c.wrapping_offset(MR as isize * tile.c_row_stride);
             }
         },
     );
 }
 
+/// Asks for the first lines of `MR` rows of A. There may be none: a prefetch does not mind.
+#[inline(always)]
+fn fetch_rows<S: Simd, T: Arithmetic, const MR: usize>(s: S, tile: &Tile<T>, a: *const T) {
+    for line in 0..tile.a_lines_ahead {
+        for row in 0..MR {
+            let row = a.wrapping_offset(row as isize * tile.a_row_stride);
+            T::Vector::<S>::prefetch(s, row.wrapping_byte_add(line * LINE_BYTES));
+        }
+    }
+}
+
 /// # Safety
-/// - The contract of [`MicroKernel`], for `MR` rows.
+/// - The contract of [`MicroKernel`], for the `MR` rows from `a` on.
 #[inline(always)]
 unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const NARROW: bool>(
     s: S,
     tile: &Tile<T>,
+    a: *const T,
 ) -> [[T::Vector<S>; NV]; MR] {
     let lanes = T::Vector::<S>::LANES;
     let zero = T::Vector::<S>::splat(s, T::default());
@@ -147,7 +175,11 @@ unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, c
     let masked = NARROW && T::Vector::<S>::CHEAP_TAIL_LOADS;
     let tail = T::Vector::<S>::tail(s, if masked { tile.cols } else { 0 });
     let in_group: [isize; ROW_GROUP] = [0, tile.a_row_stride, 2 * tile.a_row_stride];
-    let mut a = tile.a;
+    // To rows 0, ROW_GROUP, 2 ROW_GROUP, ...
+    let mut a: [_; MR_MAX.div_ceil(ROW_GROUP)] = std::array::from_fn(
+        #[inline(always)]
+        |group| opaque(a.wrapping_offset((group * ROW_GROUP) as isize * tile.a_row_stride)),
+    );
     let mut b = tile.b;
     let ahead = PREFETCH_ROWS * tile.b_row_stride;
     for _ in 0..tile.k {
@@ -155,8 +187,8 @@ unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, c
         // masked, its first `cols` lanes. The pointers step past the end only after the last use.
         unsafe {
             let mut b_row = [zero; NV];
-            for j in 0..NV {
-                b_row[j] = match masked {
+            for (j, vector) in b_row.iter_mut().enumerate() {
+                *vector = match masked {
                     true => T::Vector::<S>::load_tail(s, b, tail),
                     false => T::Vector::<S>::load_ptr(s, b.add(j * lanes)),
                 };
@@ -172,7 +204,7 @@ unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, c
             });
         }
         for_each_row!(MR, |I| {
-            if const { I % ROW_GROUP == 0 } {
+            if const { I.is_multiple_of(ROW_GROUP) } {
                 a[I / ROW_GROUP] = opaque(a[I / ROW_GROUP].wrapping_offset(tile.a_col_stride));
             }
         });
@@ -195,11 +227,12 @@ fn opaque<T>(mut pointer: *const T) -> *const T {
 }
 
 /// # Safety
-/// - The contract of [`MicroKernel`], for `MR` rows.
+/// - The contract of [`MicroKernel`], for the `MR` rows from `c` on.
 #[inline(always)]
 unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const NARROW: bool>(
     s: S,
     tile: &Tile<T>,
+    c: *mut T,
     product: [[T::Vector<S>; NV]; MR],
 ) {
     let alpha = T::Vector::<S>::splat(s, tile.alpha);
@@ -211,6 +244,7 @@ unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const 
             // A product with 1 is exact: the usual call need not compute it.
             None if tile.alpha == T::from(1.0) => store_rows::<S, T, MR, NV, NARROW>(
                 tile,
+                c,
                 tail,
                 product,
                 #[inline(always)]
@@ -218,6 +252,7 @@ unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const 
             ),
             None => store_rows::<S, T, MR, NV, NARROW>(
                 tile,
+                c,
                 tail,
                 product,
                 #[inline(always)]
@@ -225,6 +260,7 @@ unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const 
             ),
             Some(beta) => store_rows::<S, T, MR, NV, NARROW>(
                 tile,
+                c,
                 tail,
                 product,
                 #[inline(always)]
@@ -243,21 +279,22 @@ unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const 
 /// Puts `value` of the product, and of where it goes, into each vector of C.
 ///
 /// # Safety
-/// - The contract of [`MicroKernel`], for `MR` rows.
+/// - The contract of [`MicroKernel`], for the `MR` rows from `c` on.
 #[inline(always)]
 unsafe fn store_rows<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const NARROW: bool>(
     tile: &Tile<T>,
+    c: *mut T,
     tail: <T::Vector<S> as Float>::Tail,
     product: [[T::Vector<S>; NV]; MR],
     value: impl Fn(T::Vector<S>, *mut T) -> T::Vector<S>,
 ) {
     for_each_row!(MR, |I| {
-        for j in 0..NV {
+        for (j, &product) in product[I].iter().enumerate() {
             // SAFETY: the caller promises that row i of C exists and is ours, whole or, where narrow, its first `cols`
             // lanes.
             unsafe {
-                let c = tile.c.offset(I as isize * tile.c_row_stride).add(j * T::Vector::<S>::LANES);
-                let value = value(product[I][j], c);
+                let c = c.offset(I as isize * tile.c_row_stride).add(j * T::Vector::<S>::LANES);
+                let value = value(product, c);
                 match NARROW {
                     true => value.store_tail(c, tail),
                     false => value.store_ptr(c),

@@ -25,6 +25,7 @@ impl Simd for Portable {
     const PACKS_SCATTERED_A: bool = false;
     const M_FOR_PACKING_B: usize = 64;
     const LAST_STAGE_FIRST: bool = true;
+    const B_PANELS_BYTES: usize = 512 << 10;
     const DOTS: usize = 1;
 
     unsafe fn assume_available() -> Self {
@@ -360,13 +361,13 @@ impl Int32 for I32x16 {
 
     #[inline(always)]
     fn to_float(self) -> F32x16 {
-        self.to_floats()
+        self.floats()
     }
 }
 
 impl I32x16 {
     #[inline(never)]
-    fn to_floats(&self) -> F32x16 {
+    fn floats(&self) -> F32x16 {
         let floats = |half: i32x8| f32x8::new(half.to_array().map(|x| x as f32));
         F32x16(floats(self.0), floats(self.1))
     }
