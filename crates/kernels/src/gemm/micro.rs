@@ -164,6 +164,10 @@ fn fetch_rows<S: Simd, T: Arithmetic, const MR: usize>(s: S, tile: &Tile<T>, a: 
 /// # Safety
 /// - The contract of [`MicroKernel`], for the `MR` rows from `a` on.
 #[inline(always)]
+#[allow(
+    clippy::needless_range_loop,
+    reason = "iterators are several times as much to compile, in each of many kernels"
+)]
 unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const NARROW: bool>(
     s: S,
     tile: &Tile<T>,
@@ -187,8 +191,8 @@ unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, c
         // masked, its first `cols` lanes. The pointers step past the end only after the last use.
         unsafe {
             let mut b_row = [zero; NV];
-            for (j, vector) in b_row.iter_mut().enumerate() {
-                *vector = match masked {
+            for j in 0..NV {
+                b_row[j] = match masked {
                     true => T::Vector::<S>::load_tail(s, b, tail),
                     false => T::Vector::<S>::load_ptr(s, b.add(j * lanes)),
                 };
@@ -281,6 +285,10 @@ unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const 
 /// # Safety
 /// - The contract of [`MicroKernel`], for the `MR` rows from `c` on.
 #[inline(always)]
+#[allow(
+    clippy::needless_range_loop,
+    reason = "iterators are several times as much to compile, in each of many kernels"
+)]
 unsafe fn store_rows<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const NARROW: bool>(
     tile: &Tile<T>,
     c: *mut T,
@@ -289,12 +297,12 @@ unsafe fn store_rows<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, c
     value: impl Fn(T::Vector<S>, *mut T) -> T::Vector<S>,
 ) {
     for_each_row!(MR, |I| {
-        for (j, &product) in product[I].iter().enumerate() {
+        for j in 0..NV {
             // SAFETY: the caller promises that row i of C exists and is ours, whole or, where narrow, its first `cols`
             // lanes.
             unsafe {
                 let c = c.offset(I as isize * tile.c_row_stride).add(j * T::Vector::<S>::LANES);
-                let value = value(product, c);
+                let value = value(product[I][j], c);
                 match NARROW {
                     true => value.store_tail(c, tail),
                     false => value.store_ptr(c),

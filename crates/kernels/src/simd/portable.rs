@@ -361,13 +361,13 @@ impl Int32 for I32x16 {
 
     #[inline(always)]
     fn to_float(self) -> F32x16 {
-        self.floats()
+        self.as_floats()
     }
 }
 
 impl I32x16 {
     #[inline(never)]
-    fn floats(&self) -> F32x16 {
+    fn as_floats(&self) -> F32x16 {
         let floats = |half: i32x8| f32x8::new(half.to_array().map(|x| x as f32));
         F32x16(floats(self.0), floats(self.1))
     }
