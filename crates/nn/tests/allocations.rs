@@ -1,5 +1,5 @@
-//! After a trainer has planned its memory, its steps allocate none; nor do predictions with a `Predictor`. One test alone, as
-//! the count is of the whole process.
+//! After a trainer has planned its memory, its steps allocate none; nor do predictions with a `Predictor`. A program of
+//! its own, as the count is of the whole process.
 
 use std::alloc::System;
 use std::ops::ControlFlow;
@@ -104,8 +104,7 @@ fn steps_over_ranks_allocate_nothing(pools: &[Arc<ThreadPool>], name: &str, appe
     });
 }
 
-#[test]
-fn steps_and_predictions_allocate_nothing() {
+fn main() {
     let x = uniform(1, ROWS * INPUTS);
     let bytes: Vec<u8> = x.iter().map(|x| (100.0 * (x + 1.0)) as u8).collect();
     let labels: Vec<u32> = (0..ROWS).map(|row| (row % CLASSES) as u32).collect();
