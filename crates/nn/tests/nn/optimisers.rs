@@ -121,7 +121,8 @@ fn clipping_by_norm_keeps_the_direction() {
 
 #[test]
 fn a_step_of_ones_own_is_the_step_of_fit() {
-    let (x, labels) = (uniform(1, 12 * 3), labels(2, 12, 2));
+    // By a power of two of rows the sum of an epoch is divided exactly.
+    let (x, labels) = (uniform(1, 16 * 3), labels(2, 16, 2));
     let model = || Model::softmax_regression(3, 2).unwrap();
     let options = TrainOptions { batch_size: BatchSize::All, max_epochs: 3, tol: None, ..with(Adam::default()) };
     let mut fitted = Trainer::new(model(), options).unwrap();
@@ -131,7 +132,7 @@ fn a_step_of_ones_own_is_the_step_of_fit() {
     assert_eq!(report.losses().collect::<Vec<_>>(), losses);
     assert_eq!(bits(fitted.model()), bits(stepped.model()));
     // Batches of any size after that.
-    for rows in [1, 12, 5] {
+    for rows in [1, 16, 5] {
         stepped.step((&x[..rows * 3], &labels[..rows])).unwrap();
     }
 }
