@@ -103,7 +103,7 @@ macro_rules! with_backward {
             Activation::Relu => $run(
                 $($arg,)*
                 #[inline(always)]
-                |d, y| crate::activation::leaky_relu_backward(y.constant(0.0.into()), d, y),
+                |d, y| crate::activation::leaky_relu_backward(y.constant(0.0_f32.into()), d, y),
             ),
             Activation::LeakyRelu { slope } => $run(
                 $($arg,)*
