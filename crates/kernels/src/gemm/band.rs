@@ -1,4 +1,4 @@
-//! One row tile of A over a block of B, and the two as the micro-kernel reads them.
+//! Row tiles of A over a block of B, and the two as the micro-kernel reads them.
 
 use super::micro::{self, Tile, Width};
 use super::pack::{self, Panels};
@@ -133,7 +133,7 @@ impl<'a, T: Arithmetic> BBlock<'a, T> {
     }
 }
 
-/// A row tile of A as the micro-kernel reads it.
+/// Row tiles of A, where they lie or packed, as the micro-kernel reads them.
 pub(crate) struct ATile<'a, T> {
     ptr: *const T,
     row_stride: isize,
@@ -145,7 +145,7 @@ pub(crate) struct ATile<'a, T> {
 
 impl<'a, T: Arithmetic> ATile<'a, T> {
     #[inline(always)]
-    pub(crate) fn as_it_lies(a: MatRef<'a, T>) -> Self {
+    pub(crate) fn new(a: MatRef<'a, T>) -> Self {
         ATile {
             ptr: a.as_ptr(),
             row_stride: a.row_stride(),
@@ -156,7 +156,7 @@ impl<'a, T: Arithmetic> ATile<'a, T> {
         }
     }
 
-    /// The same tile, which asks for the start of the rows after it.
+    /// The same tiles, each of which asks for the start of the rows after it.
     #[inline(always)]
     pub(crate) fn fetching_next(self) -> Self {
         let lines_ahead = (self.k * size_of::<T>()).div_ceil(micro::LINE_BYTES).min(4);

@@ -42,7 +42,7 @@ pub(crate) fn direct<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>)
             let tiles = if m <= mr { 1 } else { blocking::tiles_at_once::<T>(mr, n, k) };
             for (i, height, count) in blocking::even_runs(m, mr, tiles) {
                 let rows = height * count;
-                let a = ATile::as_it_lies(a.row_range(i, i + rows));
+                let a = ATile::new(a.row_range(i, i + rows));
                 let a = if streams { a.fetching_next() } else { a };
                 let mut c = problem.c.part(i, 0, rows, n);
                 band::<S, T>(problem.alpha, &a, height, &b, problem.beta, c.reborrow());

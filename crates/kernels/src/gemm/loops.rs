@@ -130,18 +130,18 @@ impl<'a, T: Arithmetic> ABlock<'a, T> {
     fn tile<'t, S: Simd>(&'t self, s: S, i: usize, rows: usize, buffer: &'t mut Scratch) -> ATile<'t, T> {
         let a = self.view.row_range(i, i + rows);
         if !self.packed {
-            return ATile::as_it_lies(a);
+            return ATile::new(a);
         }
         let k = a.cols();
         if a.has_contiguous_rows() {
             let stride = pack::a_row_stride::<T>(k);
             let packed = buffer.elements(rows * stride);
             copy::copy(s, a, MatMut::from_strided(packed, 0, rows, k, stride as isize, 1));
-            ATile::as_it_lies(MatRef::from_strided(packed, 0, rows, k, stride as isize, 1))
+            ATile::new(MatRef::from_strided(packed, 0, rows, k, stride as isize, 1))
         } else {
             let packed = buffer.elements(rows * k);
             copy::copy(s, a.t(), MatMut::from_row_major(packed, k, rows));
-            ATile::as_it_lies(MatRef::from_row_major(packed, k, rows).t())
+            ATile::new(MatRef::from_row_major(packed, k, rows).t())
         }
     }
 }
