@@ -4,13 +4,20 @@
 //! with zeros; then `(a0 + a1) + (a2 + a3)`, then the lanes by halves: lane i + lane i+8, and so on.
 
 use crate::gemm::{Arithmetic, MatRef};
-use crate::simd::{Float, Float32, Simd};
+use crate::simd::{Float, Float32, MAX_LANES, Simd};
 
 pub(crate) const ACCUMULATORS: usize = 4;
 
 #[inline(always)]
 pub(crate) fn combine<V: Float>([a, b, c, d]: [V; ACCUMULATORS]) -> V {
     (a + b) + (c + d)
+}
+
+#[inline(always)]
+pub(crate) fn first_lane<V: Float<Scalar = f32>>(x: V) -> f32 {
+    let mut lanes = [0.0; MAX_LANES];
+    x.store(&mut lanes);
+    lanes[0]
 }
 
 /// 0, 1, … 15: the number of each lane.

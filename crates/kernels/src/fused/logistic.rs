@@ -8,7 +8,7 @@
 
 use super::bce::one_sided;
 use crate::kernel_set::{KernelSet, same_length, whole_rows};
-use crate::reduce::{ACCUMULATORS, combine, dot};
+use crate::reduce::{ACCUMULATORS, combine, dot, first_lane};
 use crate::simd::{Float, Simd};
 
 /// Which examples are learnt from, in which order.
@@ -154,13 +154,6 @@ fn add_losses<S: Simd>(s: S, logits: &[f32], targets: &[f32; GROUP], sums: &mut 
         sums.loss += f64::from(loss);
         sums.correct += usize::from((*z > 0.0) == (*t > 0.5));
     }
-}
-
-#[inline(always)]
-fn first_lane<V: Float<Scalar = f32>>(x: V) -> f32 {
-    let mut lanes = [0.0; 1];
-    x.store_partial(x.token(), &mut lanes);
-    lanes[0]
 }
 
 /// `p = keep p - rate g`

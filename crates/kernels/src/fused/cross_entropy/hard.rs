@@ -8,6 +8,7 @@ use super::super::rows::{self, Columns, GROUP, LongRows, Origin, Sums};
 use super::super::softmax::scale_row;
 use super::{Logits, Total};
 use crate::math::log1p;
+use crate::reduce::first_lane;
 use crate::simd::{Float, Float32, Simd};
 
 /// Rows whose losses are taken together, as the logarithm takes long to come but little to compute.
@@ -202,13 +203,6 @@ impl<V: Float32> Row<V> {
         self.factor.store(&mut chunk.factors[at..]);
         self.d_own.store(&mut chunk.d_own[at..]);
     }
-}
-
-#[inline(always)]
-fn first_lane<V: Float32>(x: V) -> f32 {
-    let mut lanes = [0.0; GROUP];
-    x.store(&mut lanes);
-    lanes[0]
 }
 
 /// `(m - z) + ln Σ e^(z - m)`
