@@ -2,8 +2,8 @@
 
 use crate::cases::{Gemm, Layout};
 use crate::peers::Peers;
+use chacha20::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use std::ops::{AddAssign, Deref, DerefMut, Mul};
 
 /// An element type of gemm: `f32` or `f64`.

@@ -1,7 +1,7 @@
 //! A seeded source of test data.
 
+use chacha20::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 /// Random numbers that depend on the seed alone.
 #[derive(Debug)]

@@ -4,8 +4,8 @@
 //! What is drawn from its 32-bit words is written out here, since a library's own distributions may change between
 //! versions.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use chacha20::ChaCha8Rng;
+use chacha20::rand_core::{Rng, SeedableRng};
 
 /// What random numbers are drawn for; different purposes never share numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,7 +36,7 @@ pub enum Purpose {
 /// Stream::new(42, Purpose::Shuffle, 1).shuffle(&mut again);
 /// assert_eq!(order, again);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Stream(ChaCha8Rng);
 
 impl Stream {
@@ -84,9 +84,29 @@ impl Stream {
     }
 }
 
+/// A copy goes on from the same place.
+impl Clone for Stream {
+    fn clone(&self) -> Self {
+        let mut rng = ChaCha8Rng::from_seed(self.0.get_seed());
+        rng.set_stream(self.0.get_stream());
+        rng.set_word_pos(self.0.get_word_pos());
+        Stream(rng)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_goes_on_from_the_same_place() {
+        let mut stream = Stream::with_index(1, Purpose::Dropout, 2, 3);
+        for _ in 0..200 {
+            let mut copy = stream.clone();
+            assert_eq!(copy.below(u64::MAX), stream.below(u64::MAX));
+            assert_eq!(copy.uniform(), stream.uniform());
+        }
+    }
 
     /// The keystream of ChaCha8 for a key, stream and counter of 0 as published in the eSTREAM test vectors.
     #[test]
