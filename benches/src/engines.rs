@@ -3,7 +3,7 @@
 use crate::cases::{Gemm, Loss, LossKind, Precision, Task};
 use crate::naive;
 use crate::peers::{self, Peers};
-use crate::problem::{Operand, Real};
+use crate::problem::{Aligned, Operand, Real};
 use crate::training::{self, Training};
 use kernels::{ClassTargets, Function, GemmOptions, KernelSet, LossOptions, MatMut, MatRef, ThreadPool, Threads};
 use std::io;
@@ -109,9 +109,9 @@ pub struct Targets {
     /// The class of each row.
     pub labels: Vec<u32>,
     /// 0 or 1 for each logit.
-    pub bits: Vec<f32>,
+    pub bits: Aligned<f32>,
     /// For each logit a number from 0 to 1; those of a row add up to 1.
-    pub probabilities: Vec<f32>,
+    pub probabilities: Aligned<f32>,
 }
 
 /// Floating-point operations above which plain loops take too long: 2 · 512³.

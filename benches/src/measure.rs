@@ -55,6 +55,7 @@ pub fn measure(trial: &mut dyn Trial, plan: Plan) -> Vec<Outcome> {
         engines.iter().enumerate().map(|(engine, (_, role))| enlist(trial, engine, *role, plan)).collect();
     let count = contenders.len();
     for round in 0..plan.rounds {
+        trial.move_to(round);
         // Another one first each time: who follows whom makes a difference.
         for turn in 0..count {
             if let Ok(contender) = &mut contenders[(round + turn) % count]

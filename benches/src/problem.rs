@@ -28,22 +28,36 @@ impl Real for f64 {
     const NAN: Self = f64::NAN;
 }
 
-/// Memory that starts at a cache line, so that figures do not depend on where the allocator put it.
+/// Memory that starts at a cache line, and that can be moved, so that figures do not depend on where the allocator put it.
 #[derive(Clone, Debug)]
 pub struct Aligned<T> {
     memory: Vec<T>,
     start: usize,
     len: usize,
+    /// How many places there are for it, a page apart.
+    places: usize,
 }
 
 impl<T: Copy> Aligned<T> {
     const LINE: usize = 64;
+    const PAGE: usize = 4096 / size_of::<T>();
+    /// Of what takes fewer pages than this; what takes more has a bit of everything.
+    const PLACES: usize = 32;
 
     /// `len` times `value`.
     pub fn new(len: usize, value: T) -> Self {
-        let memory = vec![value; len + Self::LINE / size_of::<T>()];
+        let places = if len < Self::PLACES * Self::PAGE { Self::PLACES } else { 1 };
+        let memory = vec![value; len + (places - 1) * Self::PAGE + Self::LINE / size_of::<T>()];
         let start = memory.as_ptr().align_offset(Self::LINE);
-        Aligned { memory, start, len }
+        Aligned { memory, start, len, places }
+    }
+
+    /// Moves it to another place. The same kernel in the same buffers is up to twice as fast in one run as in the next, as
+    /// pages of memory share caches or do not; over many places that evens out.
+    pub fn move_to(&mut self, place: usize) {
+        let to = self.memory.as_ptr().align_offset(Self::LINE) + place % self.places * Self::PAGE;
+        self.memory.copy_within(self.start..self.start + self.len, to);
+        self.start = to;
     }
 }
 
@@ -136,6 +150,12 @@ impl<T: Real> Problem<T> {
     /// Operands of numbers in -1..1.
     pub fn new(shape: Gemm) -> Self {
         Problem { shape, a: uniform(1, shape.m * shape.k, -1.0, 1.0), b: uniform(2, shape.k * shape.n, -1.0, 1.0) }
+    }
+
+    /// Moves both to other places.
+    pub fn move_to(&mut self, place: usize) {
+        self.a.move_to(place);
+        self.b.move_to(place);
     }
 
     /// Its sizes.

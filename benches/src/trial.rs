@@ -30,6 +30,9 @@ pub trait Trial {
         start.elapsed()
     }
 
+    /// Moves what is read and written to other places in memory, if it is small.
+    fn move_to(&mut self, _place: usize) {}
+
     /// Puts NaN where the answer goes.
     fn spoil(&mut self);
 

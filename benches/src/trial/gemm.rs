@@ -38,6 +38,11 @@ impl<T: Real> Trial for GemmTrial<T> {
         (self.engines[engine].run)(self.problem.a(), self.problem.b(), &mut self.c);
     }
 
+    fn move_to(&mut self, place: usize) {
+        self.problem.move_to(place);
+        self.c.move_to(place);
+    }
+
     fn spoil(&mut self) {
         self.c.fill(T::NAN);
     }

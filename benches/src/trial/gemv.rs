@@ -54,6 +54,10 @@ impl Trial for GemvTrial {
         }
     }
 
+    fn move_to(&mut self, place: usize) {
+        self.product.move_to(place);
+    }
+
     fn spoil(&mut self) {
         self.product.spoil();
         if let Some(sum) = &mut self.sum {

@@ -28,16 +28,15 @@ impl LossTrial {
     pub(crate) fn new(loss: Loss, setup: Setup) -> Self {
         let Loss { rows, cols, .. } = loss;
         let logits = uniform(1, rows * cols, -RANGE, RANGE);
-        let parts = uniform::<f32>(2, rows * cols, 0.0, 1.0);
-        let probabilities = parts.chunks_exact(cols).flat_map(|row| {
+        let mut probabilities = uniform::<f32>(2, rows * cols, 0.0, 1.0);
+        for row in probabilities.chunks_exact_mut(cols) {
             let sum: f32 = row.iter().sum();
-            row.iter().map(move |part| part / sum)
-        });
-        let targets = Targets {
-            probabilities: probabilities.collect(),
-            labels: (0..rows).map(|row| (row * 7 % cols) as u32).collect(),
-            bits: (0..rows * cols).map(|i| f32::from(i % 3 == 0)).collect(),
-        };
+            row.iter_mut().for_each(|part| *part /= sum);
+        }
+        let mut bits = Aligned::new(rows * cols, 0.0);
+        bits.iter_mut().step_by(3).for_each(|bit| *bit = 1.0);
+        let labels = (0..rows).map(|row| (row * 7 % cols) as u32).collect();
+        let targets = Targets { labels, bits, probabilities };
         let references = References::new(loss, &logits, &targets);
         let d_logits = Aligned::new(rows * cols, f32::NAN);
         LossTrial {
@@ -101,6 +100,13 @@ impl Trial for LossTrial {
         match &self.engines[engine].run {
             RunLoss::All(run) => self.loss = run(&self.logits, &self.targets, &mut self.d_logits),
             RunLoss::Softmax(run) => run(&self.logits, &mut self.d_logits),
+        }
+    }
+
+    fn move_to(&mut self, place: usize) {
+        let Targets { bits, probabilities, .. } = &mut self.targets;
+        for slice in [&mut self.logits, bits, probabilities, &mut self.d_logits] {
+            slice.move_to(place);
         }
     }
 

@@ -70,6 +70,11 @@ impl Trial for MapTrial {
         (self.engines[engine].run)(&self.x, &mut self.out);
     }
 
+    fn move_to(&mut self, place: usize) {
+        self.x.move_to(place);
+        self.out.move_to(place);
+    }
+
     fn spoil(&mut self) {
         self.out.fill(f32::NAN);
     }

@@ -87,6 +87,13 @@ impl Trial for VariantTrial {
         }
     }
 
+    fn move_to(&mut self, place: usize) {
+        self.problem.move_to(place);
+        for slice in [&mut self.bias, &mut self.kept, &mut self.c, &mut self.column_sums] {
+            slice.move_to(place);
+        }
+    }
+
     fn spoil(&mut self) {
         self.c.fill(f32::NAN);
         self.column_sums.fill(f32::NAN);
