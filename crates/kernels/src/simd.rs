@@ -95,6 +95,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const LAST_STAGE_FIRST: bool;
     /// Bytes of a block of B that was packed, which is to stay in the L2 cache of the CPUs that have this ISA.
     const B_PANELS_BYTES: usize;
+    /// Vectors that can stay in registers beside the accumulators and operands of a sum.
+    const SPARE_REGISTERS: usize;
     /// Dot products that are summed side by side.
     const DOTS: usize;
 

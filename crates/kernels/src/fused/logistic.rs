@@ -106,50 +106,81 @@ pub(crate) fn logistic_descent<S: Simd>(
     model: LogisticModel<'_>,
     sums: &mut LogisticSums,
 ) -> usize {
-    let LogisticModel { weight, mut bias } = model;
+    /// Of those that can be spared: with more the constants of the gradient lie in memory.
+    const MANY: usize = 8;
+    let (rate, keep) = (S::F32::splat(s, descent.learning_rate), descent.keep());
+    if keep != 1.0 {
+        return descend::<S, 0>(s, examples, Step { rate, keep: Some(S::F32::splat(s, keep)) }, model, sums);
+    }
+    match S::SPARE_REGISTERS {
+        MANY.. if model.weight.len() >= MANY * S::F32::LANES => {
+            descend::<S, MANY>(s, examples, Step { rate, keep: None }, model, sums)
+        }
+        _ => descend::<S, 0>(s, examples, Step { rate, keep: None }, model, sums),
+    }
+}
+
+/// Of the weights `HELD` vectors stay in registers.
+#[inline(always)]
+fn descend<S: Simd, const HELD: usize>(
+    s: S,
+    Examples { x, targets: all_targets, order }: &Examples<'_>,
+    step: Step<S::F32>,
+    LogisticModel { weight, mut bias }: LogisticModel<'_>,
+    sums: &mut LogisticSums,
+) -> usize {
     let inputs = weight.len();
-    let step = Step::<S::F32>::new(s, descent);
+    let row = |number: usize| &x[number * inputs..][..inputs];
+    let mut product = match order.first() {
+        Some(&first) => dot(s, row(first), weight),
+        None => 0.0,
+    };
+    let mut weights = Weights::<S::F32, HELD>::new(s, weight);
     let (mut logits, mut targets) = ([0.0; GROUP], [0.0; GROUP]);
-    // The example whose update is still to be made, and the gradient of its logit.
-    let mut pending: Option<(&[f32], f32)> = None;
-    let row = |number: usize| &examples.x[number * inputs..][..inputs];
-    for (done, &number) in examples.order.iter().enumerate() {
-        let x = row(number);
-        let soon = examples.order.get(done + AHEAD).map_or(x, |&number| row(number));
-        let product = match pending {
-            Some((before, d)) => step.update_and_dot(s, before, d, weight, [x, soon]),
-            None => dot(s, x, weight),
-        };
+    let mut done = 0;
+    while let Some(&number) = order.get(done) {
         let z = bias.as_deref().map_or(product, |bias| product + bias);
         if !z.is_finite() {
-            add_losses(s, &logits[..done % GROUP], &targets, sums);
-            return done;
+            break;
         }
-        let t = examples.targets[number];
+        let (x, t) = (row(number), all_targets[number]);
         (logits[done % GROUP], targets[done % GROUP]) = (z, t);
-        if done % GROUP == GROUP - 1 {
+        done += 1;
+        if done.is_multiple_of(GROUP) {
             add_losses(s, &logits, &targets, sums);
         }
         let (_, d) = one_sided(S::F32::splat(s, z), S::F32::splat(s, t));
-        let d = first_lane(d);
         if let Some(bias) = &mut bias {
-            **bias = step.of_one(s, **bias, d);
+            **bias = first_lane(step.of(S::F32::splat(s, **bias), S::F32::splat(s, 1.0), d));
         }
-        pending = Some((x, d));
+        match order.get(done) {
+            Some(&next) => {
+                // Rows that lie behind each other come by themselves.
+                let soon = match order.get(done + AHEAD - 1..=done + AHEAD) {
+                    Some(&[before, soon]) if soon != before + 1 => row(soon),
+                    _ => x,
+                };
+                product = weights.update_and_dot(s, step, x, d, [row(next), soon]);
+            }
+            None => weights.update(s, step, x, d),
+        }
     }
-    if let Some((before, d)) = pending {
-        step.update(s, before, d, weight);
-    }
-    add_losses(s, &logits[..examples.order.len() % GROUP], &targets, sums);
-    examples.order.len()
+    weights.store();
+    add_losses(s, &logits[..done % GROUP], &targets, sums);
+    done
 }
 
-/// Adds the losses of `logits`, and how many are right.
-#[inline(always)]
+/// Adds the losses of `logits`, and how many are right. A function of its own, so that it has registers of its own.
+#[inline(never)]
 fn add_losses<S: Simd>(s: S, logits: &[f32], targets: &[f32; GROUP], sums: &mut LogisticSums) {
-    let (loss, _) = one_sided(S::F32::load_partial(s, logits), S::F32::load(s, targets));
     let mut losses = [0.0; GROUP];
-    loss.store(&mut losses);
+    s.run(
+        #[inline(always)]
+        |s| {
+            let (loss, _) = one_sided(S::F32::load_partial(s, logits), S::F32::load(s, targets));
+            loss.store(&mut losses);
+        },
+    );
     for ((z, t), loss) in logits.iter().zip(targets).zip(losses) {
         sums.loss += f64::from(loss);
         sums.correct += usize::from((*z > 0.0) == (*t > 0.5));
@@ -160,58 +191,99 @@ fn add_losses<S: Simd>(s: S, logits: &[f32], targets: &[f32; GROUP], sums: &mut 
 #[derive(Clone, Copy)]
 struct Step<V> {
     rate: V,
-    keep: V,
+    /// `None` for 1.
+    keep: Option<V>,
 }
 
 impl<V: Float<Scalar = f32>> Step<V> {
-    #[inline(always)]
-    fn new(s: V::Simd, descent: Descent) -> Self {
-        Step { rate: V::splat(s, descent.learning_rate), keep: V::splat(s, descent.keep()) }
-    }
-
     /// The weights w after an example x with gradient d of its logit. A product of gemm is added to 0, which makes -0 a 0.
     #[inline(always)]
     fn of(self, w: V, x: V, d: V) -> V {
         let gradient = x.mul_add(d, x.constant(0.0));
-        self.rate.neg_mul_add(gradient, self.keep * w)
+        let kept = match self.keep {
+            Some(keep) => keep * w,
+            None => w,
+        };
+        self.rate.neg_mul_add(gradient, kept)
+    }
+}
+
+/// The weights while examples pass: the first vectors of them in registers, which spares a load and a store for each.
+struct Weights<'a, V, const HELD: usize> {
+    held: [V; HELD],
+    /// All, the first ones as they were.
+    memory: &'a mut [f32],
+}
+
+impl<'a, V: Float<Scalar = f32>, const HELD: usize> Weights<'a, V, HELD> {
+    const HELD_LANES: usize = {
+        assert!(HELD.is_multiple_of(ACCUMULATORS), "what follows begins with the first accumulator");
+        HELD * V::LANES
+    };
+
+    #[inline(always)]
+    fn new(s: V::Simd, memory: &'a mut [f32]) -> Self {
+        let mut held = [V::splat(s, 0.0); HELD];
+        for (held, w) in held.iter_mut().zip(memory.chunks_exact(V::LANES)) {
+            *held = V::load(s, w);
+        }
+        Weights { held, memory }
+    }
+
+    /// Leaves all of them in memory.
+    #[inline(always)]
+    fn store(self) {
+        for (held, w) in self.held.iter().zip(self.memory.chunks_exact_mut(V::LANES)) {
+            held.store(w);
+        }
     }
 
     #[inline(always)]
-    fn of_one(self, s: V::Simd, p: f32, d: f32) -> f32 {
-        first_lane(self.of(V::splat(s, p), V::splat(s, 1.0), V::splat(s, d)))
-    }
-
-    #[inline(always)]
-    fn update(self, s: V::Simd, x: &[f32], d: f32, weight: &mut [f32]) {
-        let d = V::splat(s, d);
-        for (w, x) in weight.chunks_mut(V::LANES).zip(x.chunks(V::LANES)) {
-            self.of(V::load_partial(s, w), V::load_partial(s, x), d).store_partial(s, w);
+    fn update(&mut self, s: V::Simd, step: Step<V>, x: &[f32], d: V) {
+        let (x_held, x) = x.split_at(Self::HELD_LANES);
+        for (w, x) in self.held.iter_mut().zip(x_held.chunks_exact(V::LANES)) {
+            *w = step.of(*w, V::load(s, x), d);
+        }
+        for (w, x) in self.memory[Self::HELD_LANES..].chunks_mut(V::LANES).zip(x.chunks(V::LANES)) {
+            step.of(V::load_partial(s, w), V::load_partial(s, x), d).store_partial(s, w);
         }
     }
 
     /// [`update`](Self::update), and the dot product of the new weights with `next`, while `soon` is brought near.
     #[inline(always)]
-    fn update_and_dot(self, s: V::Simd, x: &[f32], d: f32, weight: &mut [f32], [next, soon]: [&[f32]; 2]) -> f32 {
-        let (d, lanes) = (V::splat(s, d), V::LANES);
-        let block = ACCUMULATORS * lanes;
+    fn update_and_dot(&mut self, s: V::Simd, step: Step<V>, x: &[f32], d: V, [next, soon]: [&[f32]; 2]) -> f32 {
+        let (lanes, block) = (V::LANES, ACCUMULATORS * V::LANES);
         let mut acc = [V::splat(s, 0.0); ACCUMULATORS];
+        let [(x_held, x), (next_held, next), (soon_held, soon)] = [x, next, soon].map(
+            #[inline(always)]
+            |row| row.split_at(Self::HELD_LANES),
+        );
+        for (i, w) in self.held.iter_mut().enumerate() {
+            let at = i * lanes..(i + 1) * lanes;
+            V::prefetch_from_afar(s, soon_held[at.clone()].as_ptr());
+            *w = step.of(*w, V::load(s, &x_held[at.clone()]), d);
+            acc[i % ACCUMULATORS] = V::load(s, &next_held[at]).mul_add(*w, acc[i % ACCUMULATORS]);
+        }
         let (mut ws, mut xs, mut nexts) =
-            (weight.chunks_exact_mut(block), x.chunks_exact(block), next.chunks_exact(block));
+            (self.memory[Self::HELD_LANES..].chunks_exact_mut(block), x.chunks_exact(block), next.chunks_exact(block));
         for (((w, x), next), soon) in (&mut ws).zip(&mut xs).zip(&mut nexts).zip(soon.chunks_exact(block)) {
             for (i, acc) in acc.iter_mut().enumerate() {
                 let at = i * lanes..(i + 1) * lanes;
                 V::prefetch_from_afar(s, soon[at.clone()].as_ptr());
-                let updated = self.of(V::load(s, &w[at.clone()]), V::load(s, &x[at.clone()]), d);
+                let updated = step.of(V::load(s, &w[at.clone()]), V::load(s, &x[at.clone()]), d);
                 updated.store(&mut w[at.clone()]);
                 *acc = V::load(s, &next[at]).mul_add(updated, *acc);
             }
         }
-        let rest = ws.into_remainder().chunks_mut(lanes);
-        let rest = rest.zip(xs.remainder().chunks(lanes)).zip(nexts.remainder().chunks(lanes));
-        for (acc, ((w, x), next)) in acc.iter_mut().zip(rest) {
-            let updated = self.of(V::load_partial(s, w), V::load_partial(s, x), d);
-            updated.store_partial(s, w);
-            *acc = V::load_partial(s, next).mul_add(updated, *acc);
+        // A constant number of times, so that the accumulators stay in registers.
+        let (w, x, next) = (ws.into_remainder(), xs.remainder(), nexts.remainder());
+        for (i, acc) in acc.iter_mut().enumerate() {
+            let at = i * lanes..w.len().min((i + 1) * lanes);
+            if !at.is_empty() {
+                let updated = step.of(V::load_partial(s, &w[at.clone()]), V::load_partial(s, &x[at.clone()]), d);
+                updated.store_partial(s, &mut w[at.clone()]);
+                *acc = V::load_partial(s, &next[at]).mul_add(updated, *acc);
+            }
         }
         combine(acc).sum_lanes()
     }
@@ -298,19 +370,21 @@ mod tests {
     #[test]
     fn a_logit_that_is_not_finite_ends_it_before_its_update() {
         for_each_isa(|set| {
-            let (mut x, targets, order, weight, bias) = data(20);
-            x[order[20] * 20] = f32::INFINITY;
-            let first = order.iter().position(|&row| row == order[20]).unwrap();
-            let descent = Descent { learning_rate: 0.1, weight_decay: 0.0 };
-            let run = |order: &[usize]| {
-                let (mut w, mut b, mut sums) = (weight.clone(), bias, LogisticSums::default());
-                let examples = Examples { x: &x, targets: &targets, order };
-                let model = LogisticModel { weight: &mut w, bias: Some(&mut b) };
-                (set.logistic_descent(&examples, descent, model, &mut sums), w, b, sums)
-            };
-            let (done, w, b, sums) = run(&order);
-            assert_eq!(done, first, "{}", set.isa());
-            assert_eq!(run(&order[..first]), (first, w, b, sums), "{}", set.isa());
+            for inputs in [20, 200] {
+                let (mut x, targets, order, weight, bias) = data(inputs);
+                x[order[20] * inputs] = f32::INFINITY;
+                let first = order.iter().position(|&row| row == order[20]).unwrap();
+                let descent = Descent { learning_rate: 0.1, weight_decay: 0.0 };
+                let run = |order: &[usize]| {
+                    let (mut w, mut b, mut sums) = (weight.clone(), bias, LogisticSums::default());
+                    let examples = Examples { x: &x, targets: &targets, order };
+                    let model = LogisticModel { weight: &mut w, bias: Some(&mut b) };
+                    (set.logistic_descent(&examples, descent, model, &mut sums), w, b, sums)
+                };
+                let (done, w, b, sums) = run(&order);
+                assert_eq!(done, first, "{}", set.isa());
+                assert_eq!(run(&order[..first]), (first, w, b, sums), "{}", set.isa());
+            }
         });
     }
 }

@@ -20,6 +20,7 @@ impl Simd for Avx2 {
     const PACKS_SCATTERED_A: bool = false;
     const M_FOR_PACKING_B: usize = 64;
     const LAST_STAGE_FIRST: bool = true;
+    const SPARE_REGISTERS: usize = 0;
     const B_PANELS_BYTES: usize = 512 << 10;
     const DOTS: usize = 1;
 
