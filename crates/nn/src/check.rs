@@ -1,5 +1,7 @@
 //! Checks of what a user feeds in.
 
+use kernels::KernelSet;
+
 use crate::error::{Error, Result};
 
 /// How many rows of `cols` elements `data` holds, at least one; `expected` where the number is known.
@@ -24,11 +26,16 @@ pub(crate) fn finite(what: &'static str, data: &[f32], cols: usize) -> Result<()
 
 /// The index of the first NaN or infinity.
 pub(crate) fn first_non_finite(data: &[f32]) -> Option<usize> {
-    // Whole chunks without an early exit become vector code.
-    const CHUNK: usize = 256;
-    let is_finite = |chunk: &[f32]| chunk.iter().fold(true, |all, value| all & value.is_finite());
-    let start = CHUNK * data.chunks(CHUNK).position(|chunk| !is_finite(chunk))?;
-    data[start..].iter().position(|value| !value.is_finite()).map(|at| start + at)
+    const CHUNK: usize = 4096;
+    let kernels = KernelSet::best();
+    let mut chunks = (0..).step_by(CHUNK).zip(data.chunks(CHUNK));
+    chunks.find_map(|(start, chunk)| {
+        // All terms of a finite sum are finite; one that is not may have overflowed.
+        if kernels.sum(chunk).is_finite() {
+            return None;
+        }
+        chunk.iter().position(|value| !value.is_finite()).map(|at| start + at)
+    })
 }
 
 /// An error unless there is one label for each of `rows` rows, all below `classes`.
@@ -74,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_first_non_finite_value_is_found_in_every_place() {
-        for len in [1, 255, 256, 257, 1000] {
+        for len in [1, 4095, 4096, 4097, 10_000] {
             assert_eq!(first_non_finite(&vec![f32::MAX; len]), None);
             for at in [0, len / 2, len - 1] {
                 for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
