@@ -125,18 +125,11 @@ pub fn gemm<T: Element>(
 
 /// Checks a product and computes it.
 #[track_caller]
-fn product<T: Arithmetic>(
-    set: &KernelSet,
-    alpha: T,
-    a: MatRef<'_, T>,
-    b: BOperand<'_, T>,
-    beta: T,
-    c: MatMut<'_, T>,
-    options: &GemmOptions<'_, T>,
-) {
-    let mut problem = Problem::new(alpha, a, b, beta, c, options.epilogue);
-    let threads = threads::worth_using(&problem, options.threads);
-    threads::run(&mut problem, threads, T::kernel(set));
+#[inline(always)]
+fn product<T: Arithmetic>(set: &KernelSet, problem: &mut Problem<'_, T>, threads: Threads) {
+    problem.prepare();
+    let threads = threads::worth_using(problem, threads);
+    threads::run(problem, threads, T::kernel(set));
 }
 
 impl KernelSet {
@@ -145,6 +138,7 @@ impl KernelSet {
     /// # Panics
     /// If the shapes do not fit: A m×k, B k×n, C m×n, a bias of n values, what a derivative is taken from m×n.
     #[track_caller]
+    #[inline]
     pub fn gemm<T: Element>(
         &self,
         alpha: T,
@@ -178,6 +172,7 @@ impl KernelSet {
         let (m, n) = (c.rows(), c.cols());
         assert!(column_sums.len() == n, "gemm: {} column sums for a C of {m}x{n}", column_sums.len());
         let mut problem = Problem::new(alpha, a, BOperand::View(b), beta, c.reborrow(), options.epilogue);
+        problem.prepare();
         let threads = threads::worth_using(&problem, options.threads);
         // Tiles pass in the order of the rows only if one thread computes C itself, not its transpose.
         let in_order = threads == 1 && problem.order == Order::Chain && !problem.is_transpose && m <= ROW_CHUNK;

@@ -19,21 +19,22 @@ pub(crate) fn streams<T: Arithmetic>(a: MatRef<'_, T>) -> bool {
     a.col_stride() == 1 && a.rows() * a.cols() * size_of::<T>() > blocking::L1_BYTES
 }
 
-/// Row tiles of A, each of `height` rows, over all columns of a block of B. The rows of C are a multiple of `height`.
+/// Row tiles of A, each of `height` rows, over all columns of a block of B. C has `count` times as many rows.
 #[inline(always)]
 pub(crate) fn band<S: Simd, T: Arithmetic>(
     alpha: T,
     a: &ATile<'_, T>,
-    height: usize,
+    (height, count): (usize, usize),
     b: &BBlock<'_, T>,
     beta: Option<T>,
     mut c: MatMut<'_, T>,
 ) {
-    let (rows, cols) = (c.rows(), c.cols());
+    let (rows, cols) = (height * count, c.cols());
+    assert!(c.rows() == rows);
     let lanes = T::Vector::<S>::LANES;
     let to = c.as_mut_ptr();
     let mut tile = Tile {
-        count: rows / height,
+        count,
         k: a.k,
         a: a.ptr,
         a_row_stride: a.row_stride,
@@ -61,13 +62,20 @@ pub(crate) fn band<S: Simd, T: Arithmetic>(
     }
     while j < cols {
         (tile.b, tile.cols) = (b.column(j), lanes.min(cols - j));
-        for (i, height, count) in blocking::even_runs(rows, S::MR_NARROW.min(height), usize::MAX) {
+        let mut rows_from = |i: usize, height: usize, count: usize| {
             (tile.count, tile.a) = (count, a.row(i));
             tile.c = to.wrapping_offset(i as isize * tile.c_row_stride).wrapping_add(j);
             let kernel = micro::kernels::<S, T>(Width::Narrow)[height - 1];
             // SAFETY: as above, for `count` times `height` rows from i on and `tile.cols` columns; B was packed with whole
             // vectors unless partial loads are cheap.
             unsafe { kernel(&tile) };
+        };
+        if S::MR_NARROW >= S::MR {
+            rows_from(0, height, count);
+        } else {
+            for (i, height, count) in blocking::even_runs(rows, S::MR_NARROW.min(height), usize::MAX) {
+                rows_from(i, height, count);
+            }
         }
         j += lanes;
     }

@@ -4,7 +4,6 @@
 use super::band::{ATile, BBlock, band, mr, streams};
 use super::problem::BOperand;
 use super::{Arithmetic, Problem, blocking, pack};
-use crate::reduce::add_rows;
 use crate::simd::{Float, Simd};
 
 /// Whether [`direct`] computes the problem.
@@ -24,33 +23,24 @@ pub(crate) fn is_direct<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> boo
         && !pack::pays_for_a::<S, T>(a, n.div_ceil(nr))
 }
 
-/// Computes a problem for which [`is_direct`] holds. A function of its own, so that it has registers of its own.
-#[inline(never)]
+/// Computes a problem for which [`is_direct`] holds.
+#[inline(always)]
 pub(crate) fn direct<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>) {
     let (m, n, k) = problem.shape();
     let BOperand::View(b) = problem.b else {
         unreachable!("B was found to be a view");
     };
-    s.run(
-        #[inline(always)]
-        |s| {
-            let a = problem.a;
-            let b = BBlock::as_it_lies(b);
-            let streams = n <= S::NV * T::Vector::<S>::LANES && streams(a);
-            let mr = mr::<S, T>(n);
-            // Divisions are a part of what the smallest products cost.
-            let tiles = if m <= mr { 1 } else { blocking::tiles_at_once::<T>(mr, n, k) };
-            for (i, height, count) in blocking::even_runs(m, mr, tiles) {
-                let rows = height * count;
-                let a = ATile::new(a.row_range(i, i + rows));
-                let a = if streams { a.fetching_next() } else { a };
-                let mut c = problem.c.part(i, 0, rows, n);
-                band::<S, T>(problem.alpha, &a, height, &b, problem.beta, c.reborrow());
-                problem.epilogue.apply_to_part(s, i, 0, c.reborrow());
-                if let Some(sums) = &mut problem.column_sums {
-                    add_rows(s, c.as_ref(), sums);
-                }
-            }
-        },
-    );
+    let a = problem.a;
+    let b = BBlock::as_it_lies(b);
+    let streams = n <= S::NV * T::Vector::<S>::LANES && streams(a);
+    let mr = mr::<S, T>(n);
+    // Divisions are a part of what the smallest products cost.
+    let tiles = if m <= mr { 1 } else { blocking::tiles_at_once::<T>(mr, n, k) };
+    for (i, height, count) in blocking::even_runs(m, mr, tiles) {
+        let rows = height * count;
+        let a = ATile::new(a.row_range(i, i + rows));
+        let a = if streams { a.fetching_next() } else { a };
+        band::<S, T>(problem.alpha, &a, (height, count), &b, problem.beta, problem.c.part(i, 0, rows, n));
+        problem.finish_part(s, i, 0, rows, n);
+    }
 }

@@ -12,10 +12,12 @@ use std::mem::MaybeUninit;
 /// Computes a problem with one row or one column whose operands are contiguous along K. A function of its own, so that it
 /// has registers of its own.
 #[inline(never)]
-pub(crate) fn dots<S: Simd, T: Arithmetic>(s: S, problem: Problem<'_, T>) {
+pub(crate) fn dots<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>) {
     // One column: A's rows, each with the one column of B.
-    let problem = if problem.b.cols() == 1 { problem } else { problem.transposed() };
-    let Problem { alpha, a, b: BOperand::View(b), beta, mut c, epilogue, .. } = problem else {
+    if problem.b.cols() != 1 {
+        problem.transpose();
+    }
+    let Problem { alpha, a, b: BOperand::View(b), beta, ref mut c, epilogue, .. } = *problem else {
         unreachable!("a packed operand is taken in chains");
     };
     let (lanes, c_stride) = (T::Vector::<S>::LANES, c.row_stride());
@@ -38,8 +40,8 @@ pub(crate) fn dots<S: Simd, T: Arithmetic>(s: S, problem: Problem<'_, T>) {
     );
     // As a row, where it is one, it goes by vectors.
     match c_stride {
-        1 => epilogue.transposed().apply_to_part(s, 0, 0, c.t()),
-        _ => epilogue.apply_to_part(s, 0, 0, c),
+        1 => epilogue.transposed().apply_to_part(s, 0, 0, c.reborrow().t(), &mut None),
+        _ => epilogue.apply_to_part(s, 0, 0, c.reborrow(), &mut None),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The element types, and what the kernels know of each.
 
 use super::scratch::Pod;
-use super::{BOperand, GemmOptions, MatMut, MatRef, PackedB, Problem, product};
+use super::{BOperand, GemmOptions, MatMut, MatRef, PackedB, Problem, Threads, product};
 use crate::kernel_set::KernelSet;
 use crate::math::{double, single};
 use crate::simd::{Float, Simd};
@@ -63,6 +63,9 @@ macro_rules! functions {
 /// What the kernels know of an element type.
 pub(crate) trait Arithmetic: Element + Pod + Add<Output = Self> {
     type Vector<S: Simd>: Float<Scalar = Self, Simd = S>;
+    /// Checks a product and computes it, compiled in this crate and not again for its callers.
+    #[track_caller]
+    fn product(set: &KernelSet, problem: &mut Problem<'_, Self>, threads: Threads);
     fn kernel(set: &KernelSet) -> fn(&mut Problem<'_, Self>);
     functions!();
 }
@@ -73,6 +76,7 @@ macro_rules! element {
 
         impl sealed::Sealed for $scalar {
             #[track_caller]
+            #[inline]
             fn gemm(
                 set: &KernelSet,
                 alpha: $scalar,
@@ -82,7 +86,8 @@ macro_rules! element {
                 c: MatMut<'_, $scalar>,
                 options: &GemmOptions<'_, $scalar>,
             ) {
-                product(set, alpha, a, BOperand::View(b), beta, c, options);
+                let mut problem = Problem::new(alpha, a, BOperand::View(b), beta, c, options.epilogue);
+                <$scalar>::product(set, &mut problem, options.threads);
             }
 
             fn pack_b(set: &KernelSet, b: MatRef<'_, $scalar>) -> PackedB<$scalar> {
@@ -99,12 +104,20 @@ macro_rules! element {
                 c: MatMut<'_, $scalar>,
                 options: &GemmOptions<'_, $scalar>,
             ) {
-                product(set, alpha, a, BOperand::Packed(b.panels(set.isa())), beta, c, options);
+                let b = BOperand::Packed(b.panels(set.isa()));
+                let mut problem = Problem::new(alpha, a, b, beta, c, options.epilogue);
+                <$scalar>::product(set, &mut problem, options.threads);
             }
         }
 
         impl Arithmetic for $scalar {
             type Vector<S: Simd> = S::$vector;
+
+            #[track_caller]
+            #[inline(never)]
+            fn product(set: &KernelSet, problem: &mut Problem<'_, $scalar>, threads: Threads) {
+                product(set, problem, threads);
+            }
 
             fn kernel(set: &KernelSet) -> fn(&mut Problem<'_, $scalar>) {
                 set.$gemm

@@ -1,7 +1,8 @@
 //! What is applied to a tile of C that was just completed, while its lines are in the L1 cache.
 
-use super::{Arithmetic, MatMut, MatRef};
+use super::{Arithmetic, Epilogue, MatMut, MatRef};
 use crate::activation::{Activation, with_backward, with_forward};
+use crate::reduce::add_rows;
 use crate::simd::{Float, Simd};
 
 /// One [`Epilogue`](super::Epilogue), as seen from C or, where the product is computed transposed, from its transpose.
@@ -20,7 +21,38 @@ pub(crate) enum Bias<'a, T> {
     OfRow(&'a [T]),
 }
 
+impl<'a, T> From<Epilogue<'a, T>> for TileEpilogue<'a, T> {
+    #[inline(always)]
+    fn from(epilogue: Epilogue<'a, T>) -> Self {
+        match epilogue {
+            Epilogue::None => TileEpilogue::None,
+            Epilogue::Bias { bias, activation } => {
+                TileEpilogue::Bias { bias: bias.map_or(Bias::None, Bias::OfColumn), activation }
+            }
+            Epilogue::Derivative { activation, kept } => TileEpilogue::Derivative { activation, kept },
+        }
+    }
+}
+
 impl<'a, T: Arithmetic> TileEpilogue<'a, T> {
+    /// Panics unless it fits a C of m×n.
+    #[track_caller]
+    #[inline]
+    pub(crate) fn check(&self, m: usize, n: usize) {
+        match self {
+            TileEpilogue::Bias { bias: Bias::OfColumn(bias), .. } => {
+                assert!(bias.len() == n, "gemm: a bias of {} values for a C of {m}x{n}", bias.len());
+            }
+            TileEpilogue::Derivative { kept, .. } => assert!(
+                kept.rows() == m && kept.cols() == n,
+                "gemm: a derivative from {}x{} values for a C of {m}x{n}",
+                kept.rows(),
+                kept.cols()
+            ),
+            _ => {}
+        }
+    }
+
     pub(crate) fn transposed(self) -> Self {
         match self {
             TileEpilogue::None => TileEpilogue::None,
@@ -55,21 +87,47 @@ impl<'a, T: Arithmetic> TileEpilogue<'a, T> {
         }
     }
 
-    /// Applies it to the part of C from (row, col) on, whose rows are contiguous.
+    /// Applies it to the part of C from (row, col) on, whose rows are contiguous, and then adds these to the sums of C's
+    /// columns, if there are any.
     #[inline(always)]
-    pub(crate) fn apply_to_part<S: Simd>(&self, s: S, row: usize, col: usize, part: MatMut<'_, T>) {
-        if !matches!(self, TileEpilogue::None) {
-            self.apply_out_of_line(s, row, col, part);
+    pub(crate) fn apply_to_part<S: Simd>(
+        &self,
+        s: S,
+        row: usize,
+        col: usize,
+        part: MatMut<'_, T>,
+        column_sums: &mut Option<&mut [T]>,
+    ) {
+        if self.is_some() || column_sums.is_some() {
+            let sums = column_sums.as_deref_mut().map(|sums| &mut sums[col..col + part.cols()]);
+            self.apply_out_of_line(s, row, col, part, sums);
         }
+    }
+
+    /// Whether there is one.
+    pub(crate) fn is_some(&self) -> bool {
+        !matches!(self, TileEpilogue::None)
     }
 
     /// A function of its own, so that the loops that call it keep their registers.
     #[inline(never)]
-    fn apply_out_of_line<S: Simd>(self, s: S, row: usize, col: usize, part: MatMut<'_, T>) {
+    fn apply_out_of_line<S: Simd>(
+        &self,
+        s: S,
+        row: usize,
+        col: usize,
+        mut part: MatMut<'_, T>,
+        column_sums: Option<&mut [T]>,
+    ) {
         let epilogue = self.part(row, col, part.rows(), part.cols());
         s.run(
             #[inline(always)]
-            |s| epilogue.apply(s, part),
+            |s| {
+                epilogue.apply(s, part.reborrow());
+                if let Some(sums) = column_sums {
+                    add_rows(s, part.as_ref(), sums);
+                }
+            },
         );
     }
 

@@ -22,7 +22,6 @@ use super::epilogue::TileEpilogue;
 use super::problem::{BOperand, Order};
 use super::scratch::{Buffers, Scratch};
 use super::{Arithmetic, MatMut, MatRef, Problem, blocking, copy, direct, dot, pack, row, scratch};
-use crate::reduce::add_rows;
 use crate::simd::{Float, Simd};
 
 /// Computes a problem on this thread with one instruction set.
@@ -30,9 +29,12 @@ pub(crate) fn serial<S: Simd, T: Arithmetic>(problem: &mut Problem<'_, T>) {
     // SAFETY: this function is reached only through the `KernelSet` of S.
     let s = unsafe { S::assume_available() };
     match problem.order {
-        Order::Dot => dot::dots(s, problem.reborrow()),
-        Order::Chain if row::is_row(problem) => row::row(s, problem.reborrow()),
-        Order::Chain if direct::is_direct::<S, T>(problem) => direct::direct(s, problem),
+        Order::Dot => dot::dots(s, problem),
+        Order::Chain if row::is_row(problem) => row::row(s, problem),
+        Order::Chain if direct::is_direct::<S, T>(problem) => s.run(
+            #[inline(always)]
+            |s| direct::direct(s, problem),
+        ),
         Order::Chain => scratch::with_buffers(|buffers| {
             s.run(
                 #[inline(always)]
@@ -78,6 +80,7 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
             let streams = !a.packed && cols <= nr && streams(a.view);
             let beta = if pc == 0 { problem.beta } else { Some(T::from(1.0)) };
             let epilogue = if is_last { problem.epilogue } else { TileEpilogue::None };
+            let column_sums = if is_last { &mut problem.column_sums } else { &mut None };
             // LOOP 2
             let mr = mr::<S, T>(cols);
             let tiles = if a.packed { 1 } else { blocking::tiles_at_once::<T>(mr, cols, depth) };
@@ -87,19 +90,16 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
                 let a = if streams { a.fetching_next() } else { a };
                 let mut c = problem.c.part(i, jc, rows, cols);
                 if c.has_contiguous_rows() {
-                    band::<S, T>(problem.alpha, &a, height, &b, beta, c.reborrow());
-                    epilogue.apply_to_part(s, i, jc, c.reborrow());
+                    band::<S, T>(problem.alpha, &a, (height, count), &b, beta, c.reborrow());
+                    epilogue.apply_to_part(s, i, jc, c, column_sums);
                 } else {
                     let mut dense = MatMut::from_row_major(buffers.c.elements(rows * cols), rows, cols);
                     if beta.is_some() {
                         copy::copy(s, c.as_ref(), dense.reborrow());
                     }
-                    band::<S, T>(problem.alpha, &a, height, &b, beta, dense.reborrow());
-                    epilogue.apply_to_part(s, i, jc, dense.reborrow());
+                    band::<S, T>(problem.alpha, &a, (height, count), &b, beta, dense.reborrow());
+                    epilogue.apply_to_part(s, i, jc, dense.reborrow(), column_sums);
                     copy::copy(s, dense.as_ref(), c.reborrow());
-                }
-                if let (Some(sums), true) = (&mut problem.column_sums, is_last) {
-                    add_rows(s, c.as_ref(), &mut sums[jc..jc + cols]);
                 }
             }
             if is_last {

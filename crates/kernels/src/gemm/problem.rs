@@ -1,8 +1,9 @@
 //! One product to compute: checked, oriented, and cut into bands.
 
-use super::epilogue::{Bias, TileEpilogue};
+use super::epilogue::TileEpilogue;
 use super::pack::Panels;
 use super::{Arithmetic, Epilogue, MatMut, MatRef};
+use crate::simd::Simd;
 
 /// Of the virtual vector, on every instruction set.
 const VIRTUAL_VECTOR_BYTES: usize = 64;
@@ -63,8 +64,10 @@ pub(super) enum Order {
 }
 
 impl<'a, T: Arithmetic> Problem<'a, T> {
-    /// Checks the shapes and decides what must not depend on how the problem is split later.
-    #[track_caller]
+    /// The problem as the caller has it, to be [prepared](Self::prepare). Inlined, so that the caller writes its parts to where
+    /// they stay: a copy of them costs as much as the rest of a small call, as loads wait that are wider than the stores
+    /// before.
+    #[inline(always)]
     pub(super) fn new(
         alpha: T,
         a: MatRef<'a, T>,
@@ -73,44 +76,61 @@ impl<'a, T: Arithmetic> Problem<'a, T> {
         c: MatMut<'a, T>,
         epilogue: Epilogue<'a, T>,
     ) -> Self {
+        Problem {
+            alpha,
+            a,
+            b,
+            beta: (beta != T::default()).then_some(beta),
+            c,
+            epilogue: epilogue.into(),
+            column_sums: None,
+            is_transpose: false,
+            order: Order::Chain,
+        }
+    }
+
+    /// Checks the shapes and decides what must not depend on how the problem is split later.
+    #[track_caller]
+    #[inline]
+    pub(super) fn prepare(&mut self) {
+        let Problem { a, b, c, .. } = &*self;
         let (m, k, n) = (a.rows(), a.cols(), b.cols());
-        assert!(
-            b.rows() == k && c.rows() == m && c.cols() == n,
-            "gemm: A is {m}x{k}, B is {}x{n}, C is {}x{}: A must be m x k, B k x n, C m x n",
+        if b.rows() != k || c.rows() != m || c.cols() != n {
+            self.wrong_shapes();
+        }
+        self.epilogue.check(m, n);
+        let along_k = matches!(b, BOperand::View(b) if b.row_stride() == 1) && a.col_stride() == 1;
+        // The kernels write rows of C. A column of C is a row of its transpose, and then the lanes run along it.
+        let lies_in_columns = c.row_stride() == 1 && (c.col_stride() != 1 || n == 1) && m > 1;
+        // A sum of no products is 0 whatever alpha is.
+        if k == 0 {
+            self.alpha = T::default();
+        }
+        if (m == 1 || n == 1) && along_k {
+            self.order = Order::Dot;
+        }
+        if lies_in_columns {
+            self.transpose();
+        }
+        if self.is_narrow_with_columns_of_a() {
+            self.transpose();
+        }
+    }
+
+    #[track_caller]
+    #[cold]
+    #[inline(never)]
+    fn wrong_shapes(&self) -> ! {
+        let Problem { a, b, c, .. } = self;
+        panic!(
+            "gemm: A is {}x{}, B is {}x{}, C is {}x{}: A must be m x k, B k x n, C m x n",
+            a.rows(),
+            a.cols(),
             b.rows(),
+            b.cols(),
             c.rows(),
             c.cols()
         );
-        let epilogue = match epilogue {
-            Epilogue::None => TileEpilogue::None,
-            Epilogue::Bias { bias, activation } => {
-                let bias = bias.map_or(Bias::None, |bias| {
-                    assert!(bias.len() == n, "gemm: a bias of {} values for a C of {m}x{n}", bias.len());
-                    Bias::OfColumn(bias)
-                });
-                TileEpilogue::Bias { bias, activation }
-            }
-            Epilogue::Derivative { activation, kept } => {
-                assert!(
-                    kept.rows() == m && kept.cols() == n,
-                    "gemm: a derivative from {}x{} values for a C of {m}x{n}",
-                    kept.rows(),
-                    kept.cols()
-                );
-                TileEpilogue::Derivative { activation, kept }
-            }
-        };
-        let along_k = matches!(b, BOperand::View(b) if b.row_stride() == 1) && a.col_stride() == 1;
-        let order = if (m == 1 || n == 1) && along_k { Order::Dot } else { Order::Chain };
-        // A sum of no products is 0 whatever alpha is.
-        let alpha = if k == 0 { T::default() } else { alpha };
-        let beta = (beta != T::default()).then_some(beta);
-        let problem = Problem { alpha, a, b, beta, c, epilogue, column_sums: None, is_transpose: false, order };
-        // The kernels write rows of C. A column of C is a row of its transpose, and then the lanes run along it.
-        let c = &problem.c;
-        let lies_in_columns = c.row_stride() == 1 && (c.col_stride() != 1 || n == 1) && m > 1;
-        let problem = if lies_in_columns { problem.transposed() } else { problem };
-        if problem.is_narrow_with_columns_of_a() { problem.transposed() } else { problem }
     }
 
     /// Whether C has fewer columns than a vector has lanes, and A offers vectors along the rows: then C is computed by
@@ -121,9 +141,13 @@ impl<'a, T: Arithmetic> Problem<'a, T> {
         self.order == Order::Chain && 1 < n && n < lanes && m >= 2 * lanes && self.a.row_stride() == 1
     }
 
-    /// The same problem for a shorter time.
-    pub(super) fn reborrow(&mut self) -> Problem<'_, T> {
-        Problem { c: self.c.reborrow(), column_sums: None, ..*self }
+    /// Applies the epilogue to part of a C whose rows are contiguous, and adds it to the sums of columns.
+    #[inline(always)]
+    pub(super) fn finish_part<S: Simd>(&mut self, s: S, row: usize, col: usize, rows: usize, cols: usize) {
+        if self.epilogue.is_some() || self.column_sums.is_some() {
+            let part = self.c.part(row, col, rows, cols);
+            self.epilogue.apply_to_part(s, row, col, part, &mut self.column_sums);
+        }
     }
 
     /// (m, n, k)
@@ -131,14 +155,16 @@ impl<'a, T: Arithmetic> Problem<'a, T> {
         (self.a.rows(), self.b.cols(), self.a.cols())
     }
 
-    /// Cᵀ = Bᵀ Aᵀ, where B is not packed.
-    pub(super) fn transposed(self) -> Self {
-        let BOperand::View(b) = self.b else {
-            return self;
+    /// Becomes Cᵀ = Bᵀ Aᵀ, where B is not packed.
+    #[inline(never)]
+    pub(super) fn transpose(&mut self) {
+        let BOperand::View(b) = &mut self.b else {
+            return;
         };
-        let Problem { a, c, epilogue, is_transpose, .. } = self;
-        let epilogue = epilogue.transposed();
-        Problem { a: b.t(), b: BOperand::View(a.t()), c: c.t(), epilogue, is_transpose: !is_transpose, ..self }
+        (self.a, *b) = (b.t(), self.a.t());
+        self.c.transpose();
+        self.epilogue = self.epilogue.transposed();
+        self.is_transpose = !self.is_transpose;
     }
 
     /// Rows `from..to` of C.

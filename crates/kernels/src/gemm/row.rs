@@ -21,9 +21,9 @@ pub(crate) fn is_row<T: Arithmetic>(problem: &Problem<'_, T>) -> bool {
 
 /// Computes a problem for which [`is_row`] holds. A function of its own, so that it has registers of its own.
 #[inline(never)]
-pub(crate) fn row<S: Simd, T: Arithmetic>(s: S, problem: Problem<'_, T>) {
+pub(crate) fn row<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>) {
     let (_, n, k) = problem.shape();
-    let Problem { alpha, a, b: BOperand::View(b), beta, mut c, epilogue, .. } = problem else {
+    let Problem { alpha, a, b: BOperand::View(b), beta, ref mut c, ref epilogue, .. } = *problem else {
         unreachable!("B was found to be a view");
     };
     let (lanes, to) = (T::Vector::<S>::LANES, c.as_mut_ptr());
@@ -41,7 +41,7 @@ pub(crate) fn row<S: Simd, T: Arithmetic>(s: S, problem: Problem<'_, T>) {
                 },
             );
         });
-        return epilogue.apply_to_part(s, 0, 0, c);
+        return epilogue.apply_to_part(s, 0, 0, c.reborrow(), &mut None);
     }
     s.run(
         #[inline(always)]
@@ -70,7 +70,7 @@ pub(crate) fn row<S: Simd, T: Arithmetic>(s: S, problem: Problem<'_, T>) {
             }
         },
     );
-    epilogue.apply_to_part(s, 0, 0, c);
+    epilogue.apply_to_part(s, 0, 0, c.reborrow(), &mut None);
 }
 
 /// The operands.

@@ -4,6 +4,7 @@ use super::{Arithmetic, Problem, Threads};
 use crate::threads;
 
 /// How many threads to use for a problem.
+#[inline]
 pub(crate) fn worth_using<T: Arithmetic>(problem: &Problem<'_, T>, threads: Threads) -> usize {
     let (m, n, k) = problem.shape();
     let worth = threads::worth_using(m.saturating_mul(n).saturating_mul(k));
@@ -17,10 +18,16 @@ pub(crate) fn worth_using<T: Arithmetic>(problem: &Problem<'_, T>, threads: Thre
 const COLS_GRAIN: usize = 32;
 
 /// Runs `serial` on up to `threads` bands of the problem.
+#[inline]
 pub(crate) fn run<T: Arithmetic>(problem: &mut Problem<'_, T>, threads: usize, serial: fn(&mut Problem<'_, T>)) {
-    if threads <= 1 {
-        return serial(problem);
+    match threads {
+        0 | 1 => serial(problem),
+        _ => run_apart(problem, threads, serial),
     }
+}
+
+#[inline(never)]
+fn run_apart<T: Arithmetic>(problem: &mut Problem<'_, T>, threads: usize, serial: fn(&mut Problem<'_, T>)) {
     let (m, n, _) = problem.shape();
     // Every thread reads its band of one operand and all of the other: cut the longer side.
     let (cut_rows, grain) = if m > n { (true, 1) } else { (false, COLS_GRAIN) };

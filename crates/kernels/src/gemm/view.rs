@@ -275,6 +275,11 @@ impl<'a, T: Copy> MatMut<'a, T> {
         MatMut { shape: self.shape.transposed(), ..self }
     }
 
+    /// Becomes [`t`](Self::t).
+    pub(crate) fn transpose(&mut self) {
+        self.shape = self.shape.transposed();
+    }
+
     /// The same view for a shorter time.
     #[inline]
     pub fn reborrow(&mut self) -> MatMut<'_, T> {
@@ -397,8 +402,19 @@ macro_rules! shape_getters {
 shape_getters!(MatRef, MatMut);
 
 #[track_caller]
+#[inline]
 fn check_range(from: usize, to: usize, len: usize) {
-    assert!(from <= to && to <= len, "range {from}..{to} of {len} rows or columns");
+    if !(from <= to && to <= len) {
+        out_of_range(from, to, len);
+    }
+}
+
+/// Apart, as the message would have the numbers in memory before each check.
+#[track_caller]
+#[cold]
+#[inline(never)]
+fn out_of_range(from: usize, to: usize, len: usize) -> ! {
+    panic!("range {from}..{to} of {len} rows or columns");
 }
 
 #[cfg(test)]

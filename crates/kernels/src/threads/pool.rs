@@ -26,6 +26,7 @@ thread_local! {
 }
 
 /// How many threads would share a product of so many multiply-adds.
+#[inline]
 pub(crate) fn worth_using(multiply_adds: usize) -> usize {
     let (team, work_per_thread) = LEADS.get();
     // Most calls are small: they need not even ask for the pool.
