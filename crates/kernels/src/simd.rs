@@ -119,6 +119,8 @@ pub(crate) trait Float:
     /// How many of the first lanes a partial load or store touches, in the form the ISA wants.
     type Tail: Copy;
     const LANES: usize;
+    /// A fourth of them, 16 bytes.
+    const QUARTER: usize = Self::LANES / 4;
     /// Whether [`load_tail`](Self::load_tail) costs about as much as a full load.
     const CHEAP_TAIL_LOADS: bool;
 
@@ -185,12 +187,12 @@ pub(crate) trait Float:
     /// - As many elements from `to` on as `tail` has lanes must be writable.
     unsafe fn store_tail(self, to: *mut Self::Scalar, tail: Self::Tail);
 
-    /// Transposes a block of `LANES` rows of `LANES` elements; the strides are between rows.
+    /// Transposes `LANES` rows of [`QUARTER`](Self::QUARTER) elements; the strides are between rows.
     ///
     /// # Safety
-    /// - Each of the `LANES` rows from `from` on must have `LANES` readable elements, and from `to` on as many writable
-    ///   ones; the two must not share memory.
-    unsafe fn transpose(
+    /// - Each of the `LANES` rows from `from` on must have `QUARTER` readable elements, and each of the `QUARTER` rows from
+    ///   `to` on `LANES` writable ones; the two must not share memory.
+    unsafe fn transpose_quarter(
         s: Self::Simd,
         from: *const Self::Scalar,
         from_stride: isize,
@@ -198,6 +200,28 @@ pub(crate) trait Float:
         to_stride: isize,
     );
 
+    /// Transposes `LANES` rows of `LANES` elements, with no loop over the quarters that the compiler might leave as one.
+    ///
+    /// # Safety
+    /// - Each of the `LANES` rows from `from` on must have `LANES` readable elements, and from `to` on as many writable
+    ///   ones; the two must not share memory.
+    #[inline(always)]
+    unsafe fn transpose(
+        s: Self::Simd,
+        from: *const Self::Scalar,
+        from_stride: isize,
+        to: *mut Self::Scalar,
+        to_stride: isize,
+    ) {
+        let step = Self::QUARTER as isize;
+        // SAFETY: the caller's promise.
+        unsafe {
+            Self::transpose_quarter(s, from, from_stride, to, to_stride);
+            Self::transpose_quarter(s, from.offset(step), from_stride, to.offset(step * to_stride), to_stride);
+            Self::transpose_quarter(s, from.offset(2 * step), from_stride, to.offset(2 * step * to_stride), to_stride);
+            Self::transpose_quarter(s, from.offset(3 * step), from_stride, to.offset(3 * step * to_stride), to_stride);
+        }
+    }
     /// `f()`. The portable path compiles it as a function of its own, once for all kernels that have it in them: it is long
     /// there, and need not be fast.
     #[inline(always)]

@@ -67,16 +67,26 @@ fn transpose<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'
     let (from_stride, to_stride) = (from.row_stride(), to.row_stride());
     let to_ptr = to.as_mut_ptr();
     let mut blocks = MaybeUninit::uninit();
-    if !(rows.is_multiple_of(lanes) && cols.is_multiple_of(lanes)) {
+    if !rows.is_multiple_of(lanes) {
         let zeros = [T::default(); LANES_MAX * LANES_MAX];
         blocks.write(EdgeBlocks { from: zeros, to: zeros });
     }
     for j in (0..cols).step_by(lanes) {
-        for i in (0..rows).step_by(lanes) {
-            let (block_rows, block_cols) = (lanes.min(rows - i), lanes.min(cols - j));
+        let block_cols = lanes.min(cols - j);
+        let whole_rows = if block_cols < lanes { rows / lanes * lanes } else { 0 };
+        if whole_rows > 0 {
+            // SAFETY: columns j.. of `from` have so many rows and more, and rows j.. of `to`, its transpose, as many columns;
+            // rows are contiguous on both sides; `to` is borrowed mutably.
+            unsafe {
+                let (from, to) = (from.as_ptr().add(j), to_ptr.offset(j as isize * to_stride));
+                transpose_columns(s, (whole_rows, block_cols), from, from_stride, to, to_stride);
+            }
+        }
+        for i in (whole_rows..rows).step_by(lanes) {
+            let block_rows = lanes.min(rows - i);
             // SAFETY: rows i.. and columns j.. of `from` hold a block of that size, and `to`, its transpose, at columns
             // i.. and rows j..; rows are contiguous on both sides; `to` is borrowed mutably; `blocks` was written if some
-            // block is not whole.
+            // block has fewer rows than a vector has lanes.
             unsafe {
                 let from = from.as_ptr().offset(i as isize * from_stride + j as isize);
                 let to = to_ptr.offset(j as isize * to_stride + i as isize);
@@ -84,7 +94,7 @@ fn transpose<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'
                 for row in 0..block_rows as isize {
                     T::Vector::<S>::prefetch(s, from.wrapping_offset(row * from_stride).wrapping_add(lanes));
                 }
-                if block_rows == lanes && block_cols == lanes {
+                if block_rows == lanes {
                     T::Vector::<S>::transpose(s, from, from_stride, to, to_stride);
                 } else {
                     let shape = (block_rows, block_cols);
@@ -93,6 +103,45 @@ fn transpose<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'
             }
         }
     }
+}
+
+/// Fewer columns than a vector has lanes, of a multiple of as many rows: by quarters of vectors and what is left by elements. A
+/// function of its own, so that the loop over whole blocks keeps its registers.
+///
+/// # Safety
+/// - Each of the rows from `from` on must have as many readable elements as there are columns, and from `to` on the other
+///   way round for writing; the two must not share memory.
+#[inline(never)]
+unsafe fn transpose_columns<S: Simd, T: Arithmetic>(
+    s: S,
+    (rows, cols): (usize, usize),
+    from: *const T,
+    from_stride: isize,
+    to: *mut T,
+    to_stride: isize,
+) {
+    s.run(
+        #[inline(always)]
+        |s| {
+            let (lanes, quarter) = (T::Vector::<S>::LANES, T::Vector::<S>::QUARTER);
+            let whole = (cols / quarter * quarter) as isize;
+            for i in (0..rows).step_by(lanes) {
+                // SAFETY: the caller's promise, for LANES rows from i on.
+                unsafe {
+                    let (from, to) = (from.offset(i as isize * from_stride), to.add(i));
+                    for j in (0..whole).step_by(quarter) {
+                        let (from, to) = (from.offset(j), to.offset(j * to_stride));
+                        T::Vector::<S>::transpose_quarter(s, from, from_stride, to, to_stride);
+                    }
+                    for j in whole..cols as isize {
+                        for row in 0..lanes as isize {
+                            *to.offset(j * to_stride + row) = *from.offset(row * from_stride + j);
+                        }
+                    }
+                }
+            }
+        },
+    );
 }
 
 /// The most lanes of any vector.
@@ -104,7 +153,7 @@ struct EdgeBlocks<T> {
     to: [T; LANES_MAX * LANES_MAX],
 }
 
-/// A block with fewer rows or columns than a vector has lanes. What else is in `blocks` does not matter.
+/// A block with fewer rows than a vector has lanes, perhaps also fewer columns. What else is in `blocks` does not matter.
 ///
 /// # Safety
 /// - Each of the rows from `from` on must have as many readable elements as there are columns, and from `to` on the other

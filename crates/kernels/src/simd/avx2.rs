@@ -125,13 +125,11 @@ impl Float for F32x16 {
     }
 
     #[inline(always)]
-    unsafe fn transpose(_: Avx2, from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
-        for (i, j) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
-            // SAFETY: the caller promises 16 rows of 16 elements on both sides, and these four 8x8 blocks tile them;
-            // the token proves the features.
-            unsafe {
-                transpose_8x8(from.offset(i * from_stride + j), from_stride, to.offset(j * to_stride + i), to_stride)
-            };
+    unsafe fn transpose_quarter(_: Avx2, from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
+        for i in [0, 8] {
+            // SAFETY: the caller promises 16 rows of 4 elements, and 4 rows of 16, of which this is a half; the token proves
+            // the features.
+            unsafe { transpose_8x4(from.offset(i * from_stride), from_stride, to.offset(i), to_stride) };
         }
     }
 
@@ -354,13 +352,11 @@ impl Float for F64x8 {
     }
 
     #[inline(always)]
-    unsafe fn transpose(_: Avx2, from: *const f64, from_stride: isize, to: *mut f64, to_stride: isize) {
-        for (i, j) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
-            // SAFETY: the caller promises 8 rows of 8 elements on both sides, and these four 4x4 blocks tile them; the
-            // token proves the features.
-            unsafe {
-                transpose_4x4(from.offset(i * from_stride + j), from_stride, to.offset(j * to_stride + i), to_stride)
-            };
+    unsafe fn transpose_quarter(_: Avx2, from: *const f64, from_stride: isize, to: *mut f64, to_stride: isize) {
+        for i in [0, 4] {
+            // SAFETY: the caller promises 8 rows of 2 elements, and 2 rows of 8, of which this is a half; the token proves
+            // the features.
+            unsafe { transpose_4x2(from.offset(i * from_stride), from_stride, to.offset(i), to_stride) };
         }
     }
 
@@ -443,45 +439,36 @@ impl Float for F64x8 {
 ///
 /// # Safety
 /// - The CPU must have AVX2.
-/// - Eight rows of eight elements must be readable from `from` on and writable from `to` on.
+/// - Eight rows of four elements must be readable from `from` on, and four of eight writable from `to` on.
 #[inline(always)]
-unsafe fn transpose_8x8(from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
+unsafe fn transpose_8x4(from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
     // SAFETY: the caller's promise.
     unsafe {
-        for half in 0..2 {
-            let from = from.offset(4 * half);
-            let r0 = two_halves(from, 4 * from_stride);
-            let r1 = two_halves(from.offset(from_stride), 4 * from_stride);
-            let r2 = two_halves(from.offset(2 * from_stride), 4 * from_stride);
-            let r3 = two_halves(from.offset(3 * from_stride), 4 * from_stride);
-            let (a0, b0) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpacklo_ps(r2, r3));
-            let (a1, b1) = (_mm256_unpackhi_ps(r0, r1), _mm256_unpackhi_ps(r2, r3));
-            let (a0, b0, a1, b1) =
-                (_mm256_castps_pd(a0), _mm256_castps_pd(b0), _mm256_castps_pd(a1), _mm256_castps_pd(b1));
-            let to = to.offset(4 * half * to_stride);
-            _mm256_storeu_pd(to.cast(), _mm256_unpacklo_pd(a0, b0));
-            _mm256_storeu_pd(to.offset(to_stride).cast(), _mm256_unpackhi_pd(a0, b0));
-            _mm256_storeu_pd(to.offset(2 * to_stride).cast(), _mm256_unpacklo_pd(a1, b1));
-            _mm256_storeu_pd(to.offset(3 * to_stride).cast(), _mm256_unpackhi_pd(a1, b1));
-        }
+        let r0 = two_halves(from, 4 * from_stride);
+        let r1 = two_halves(from.offset(from_stride), 4 * from_stride);
+        let r2 = two_halves(from.offset(2 * from_stride), 4 * from_stride);
+        let r3 = two_halves(from.offset(3 * from_stride), 4 * from_stride);
+        let (a0, b0) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpacklo_ps(r2, r3));
+        let (a1, b1) = (_mm256_unpackhi_ps(r0, r1), _mm256_unpackhi_ps(r2, r3));
+        let (a0, b0, a1, b1) = (_mm256_castps_pd(a0), _mm256_castps_pd(b0), _mm256_castps_pd(a1), _mm256_castps_pd(b1));
+        _mm256_storeu_pd(to.cast(), _mm256_unpacklo_pd(a0, b0));
+        _mm256_storeu_pd(to.offset(to_stride).cast(), _mm256_unpackhi_pd(a0, b0));
+        _mm256_storeu_pd(to.offset(2 * to_stride).cast(), _mm256_unpacklo_pd(a1, b1));
+        _mm256_storeu_pd(to.offset(3 * to_stride).cast(), _mm256_unpackhi_pd(a1, b1));
     }
 }
 
 /// # Safety
 /// - The CPU must have AVX2.
-/// - Four rows of four elements must be readable from `from` on and writable from `to` on.
+/// - Four rows of two elements must be readable from `from` on, and two of four writable from `to` on.
 #[inline(always)]
-unsafe fn transpose_4x4(from: *const f64, from_stride: isize, to: *mut f64, to_stride: isize) {
+unsafe fn transpose_4x2(from: *const f64, from_stride: isize, to: *mut f64, to_stride: isize) {
     // SAFETY: the caller's promise.
     unsafe {
-        for half in 0..2 {
-            let from = from.offset(2 * half);
-            let r0 = _mm256_castps_pd(two_halves(from.cast(), 4 * from_stride));
-            let r1 = _mm256_castps_pd(two_halves(from.offset(from_stride).cast(), 4 * from_stride));
-            let to = to.offset(2 * half * to_stride);
-            _mm256_storeu_pd(to, _mm256_unpacklo_pd(r0, r1));
-            _mm256_storeu_pd(to.offset(to_stride), _mm256_unpackhi_pd(r0, r1));
-        }
+        let r0 = _mm256_castps_pd(two_halves(from.cast(), 4 * from_stride));
+        let r1 = _mm256_castps_pd(two_halves(from.offset(from_stride).cast(), 4 * from_stride));
+        _mm256_storeu_pd(to, _mm256_unpacklo_pd(r0, r1));
+        _mm256_storeu_pd(to.offset(to_stride), _mm256_unpackhi_pd(r0, r1));
     }
 }
 

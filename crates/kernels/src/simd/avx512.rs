@@ -112,25 +112,21 @@ impl Float for F32x16 {
     // Quarters of rows i, i + 4, i + 8 and i + 12 meet in one register by loads, which leaves two rounds of shuffles
     // inside 128 bits.
     #[inline(always)]
-    unsafe fn transpose(_: Avx512, from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
-        // SAFETY: the caller promises 16 rows of 16 elements on both sides; the token proves the features.
+    unsafe fn transpose_quarter(_: Avx512, from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
+        // SAFETY: the caller promises 16 rows of 4 elements, and 4 rows of 16; the token proves the features.
         unsafe {
-            for quarter in 0..4 {
-                let from = from.offset(4 * quarter);
-                let r0 = four_quarters(from, 4 * from_stride);
-                let r1 = four_quarters(from.offset(from_stride), 4 * from_stride);
-                let r2 = four_quarters(from.offset(2 * from_stride), 4 * from_stride);
-                let r3 = four_quarters(from.offset(3 * from_stride), 4 * from_stride);
-                let (a0, b0) = (_mm512_unpacklo_ps(r0, r1), _mm512_unpacklo_ps(r2, r3));
-                let (a1, b1) = (_mm512_unpackhi_ps(r0, r1), _mm512_unpackhi_ps(r2, r3));
-                let (a0, b0, a1, b1) =
-                    (_mm512_castps_pd(a0), _mm512_castps_pd(b0), _mm512_castps_pd(a1), _mm512_castps_pd(b1));
-                let to = to.offset(4 * quarter * to_stride);
-                _mm512_storeu_pd(to.cast(), _mm512_unpacklo_pd(a0, b0));
-                _mm512_storeu_pd(to.offset(to_stride).cast(), _mm512_unpackhi_pd(a0, b0));
-                _mm512_storeu_pd(to.offset(2 * to_stride).cast(), _mm512_unpacklo_pd(a1, b1));
-                _mm512_storeu_pd(to.offset(3 * to_stride).cast(), _mm512_unpackhi_pd(a1, b1));
-            }
+            let r0 = four_quarters(from, 4 * from_stride);
+            let r1 = four_quarters(from.offset(from_stride), 4 * from_stride);
+            let r2 = four_quarters(from.offset(2 * from_stride), 4 * from_stride);
+            let r3 = four_quarters(from.offset(3 * from_stride), 4 * from_stride);
+            let (a0, b0) = (_mm512_unpacklo_ps(r0, r1), _mm512_unpacklo_ps(r2, r3));
+            let (a1, b1) = (_mm512_unpackhi_ps(r0, r1), _mm512_unpackhi_ps(r2, r3));
+            let (a0, b0, a1, b1) =
+                (_mm512_castps_pd(a0), _mm512_castps_pd(b0), _mm512_castps_pd(a1), _mm512_castps_pd(b1));
+            _mm512_storeu_pd(to.cast(), _mm512_unpacklo_pd(a0, b0));
+            _mm512_storeu_pd(to.offset(to_stride).cast(), _mm512_unpackhi_pd(a0, b0));
+            _mm512_storeu_pd(to.offset(2 * to_stride).cast(), _mm512_unpacklo_pd(a1, b1));
+            _mm512_storeu_pd(to.offset(3 * to_stride).cast(), _mm512_unpackhi_pd(a1, b1));
         }
     }
 
@@ -289,17 +285,13 @@ impl Float for F64x8 {
 
     // Quarters of rows i, i + 2, i + 4 and i + 6 meet in one register by loads, which leaves one round of shuffles.
     #[inline(always)]
-    unsafe fn transpose(_: Avx512, from: *const f64, from_stride: isize, to: *mut f64, to_stride: isize) {
-        // SAFETY: the caller promises 8 rows of 8 elements on both sides; the token proves the features.
+    unsafe fn transpose_quarter(_: Avx512, from: *const f64, from_stride: isize, to: *mut f64, to_stride: isize) {
+        // SAFETY: the caller promises 8 rows of 2 elements, and 2 rows of 8; the token proves the features.
         unsafe {
-            for quarter in 0..4 {
-                let from = from.offset(2 * quarter);
-                let r0 = _mm512_castps_pd(four_quarters(from.cast(), 4 * from_stride));
-                let r1 = _mm512_castps_pd(four_quarters(from.offset(from_stride).cast(), 4 * from_stride));
-                let to = to.offset(2 * quarter * to_stride);
-                _mm512_storeu_pd(to, _mm512_unpacklo_pd(r0, r1));
-                _mm512_storeu_pd(to.offset(to_stride), _mm512_unpackhi_pd(r0, r1));
-            }
+            let r0 = _mm512_castps_pd(four_quarters(from.cast(), 4 * from_stride));
+            let r1 = _mm512_castps_pd(four_quarters(from.offset(from_stride).cast(), 4 * from_stride));
+            _mm512_storeu_pd(to, _mm512_unpacklo_pd(r0, r1));
+            _mm512_storeu_pd(to.offset(to_stride), _mm512_unpackhi_pd(r0, r1));
         }
     }
 

@@ -134,20 +134,17 @@ macro_rules! float {
             }
 
             #[inline(always)]
-            unsafe fn transpose(_: Neon, from: *const $scalar, from_stride: isize, to: *mut $scalar, to_stride: isize) {
+            unsafe fn transpose_quarter(
+                _: Neon,
+                from: *const $scalar,
+                from_stride: isize,
+                to: *mut $scalar,
+                to_stride: isize,
+            ) {
                 for i in (0..$lanes).step_by($quarter) {
-                    for j in (0..$lanes).step_by($quarter) {
-                        // SAFETY: the caller promises LANES rows of LANES elements on both sides, and these blocks of
-                        // one register squared tile them; the token proves the features.
-                        unsafe {
-                            $transpose(
-                                from.offset(i * from_stride + j),
-                                from_stride,
-                                to.offset(j * to_stride + i),
-                                to_stride,
-                            );
-                        }
-                    }
+                    // SAFETY: the caller promises LANES rows of QUARTER elements and QUARTER rows of LANES, and these
+                    // blocks of one register squared tile them; the token proves the features.
+                    unsafe { $transpose(from.offset(i * from_stride), from_stride, to.offset(i), to_stride) };
                 }
             }
 

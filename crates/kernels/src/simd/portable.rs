@@ -134,7 +134,7 @@ macro_rules! float {
             }
 
             #[inline(never)]
-            unsafe fn transpose(
+            unsafe fn transpose_quarter(
                 _: Portable,
                 from: *const $scalar,
                 from_stride: isize,
@@ -142,8 +142,8 @@ macro_rules! float {
                 to_stride: isize,
             ) {
                 for i in 0..$lanes {
-                    for j in 0..$lanes {
-                        // SAFETY: the caller promises LANES rows of LANES elements on both sides.
+                    for j in 0..$lanes / 4 {
+                        // SAFETY: the caller promises LANES rows of a fourth as many elements, and the other way round.
                         unsafe { *to.offset(j * to_stride + i) = *from.offset(i * from_stride + j) };
                     }
                 }
