@@ -22,7 +22,7 @@ use crate::math::{exp, log1p};
 use crate::reduce::combine;
 use crate::simd::{Float, Float32, Int32, Simd};
 pub(crate) use columns::Columns;
-pub(crate) use flat::{are_bounded, flat_exponentials, scale_rows};
+pub(crate) use flat::{flat_exponentials, scale_rows};
 pub(crate) use long::{LongRows, long_exponentials, long_exponentials_in_place, long_sum};
 
 /// Columns of a row that shares vectors with 15 others.

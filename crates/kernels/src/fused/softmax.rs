@@ -63,8 +63,7 @@ pub(crate) fn logsumexp<S: Simd>(s: S, cols: usize, x: &[f32], out: &mut [f32]) 
     }
     let mut columns = Columns::<{ NARROW / GROUP }>::new();
     for (x, out) in x.chunks(GROUP * cols).zip(out.chunks_mut(GROUP)) {
-        columns.load(s, cols, out.len(), x);
-        let columns = &mut columns.columns()[..cols];
+        let columns = columns.load(s, cols, out.len(), x, 0);
         let max = rows::largest(s, columns);
         let sums = rows::exponentials::<S, false>(s, &Origin::new(max), columns);
         (max + sums.ln_sum()).store_partial(s, out);
@@ -147,8 +146,7 @@ fn blocks<S: Simd, const BLOCKS: usize>(s: S, cols: usize, mut rows: Rows<'_>, f
     let len = rows.len();
     for from in (0..len).step_by(GROUP * cols) {
         let to = len.min(from + GROUP * cols);
-        columns.load(s, cols, (to - from) / cols, &rows.input()[from..]);
-        f(&mut columns.columns()[..cols]).store(&mut factors);
+        f(columns.load(s, cols, (to - from) / cols, &rows.input()[from..], 0)).store(&mut factors);
         columns.store(s, cols, &factors, &mut rows.output()[from..to]);
     }
 }

@@ -17,6 +17,7 @@ const CHUNK: usize = 64;
 const NEAR: f32 = 64.0;
 
 /// One number for each row of a chunk.
+#[repr(align(64))]
 struct Chunk {
     weights: [f64; CHUNK],
     /// The weights times the scale.
@@ -54,6 +55,7 @@ pub(super) fn hard<S: Simd, const BLOCKS: usize>(
         factors: [0.0; CHUNK],
         d_own: [0.0; CHUNK],
     };
+    let mut are_weighty = rows::is_weighty(weighting.scale as f32);
     let mut total = Total::new(weighting);
     let chunks = labels.chunks(CHUNK).zip(z.chunks(CHUNK * cols).zip(d.chunks_mut(CHUNK * cols)));
     for (first, (labels, (z, d))) in (0..).step_by(CHUNK).zip(chunks) {
@@ -63,6 +65,7 @@ pub(super) fn hard<S: Simd, const BLOCKS: usize>(
                 *weight = total.weighting.sample(row) * f64::from(total.weighting.class(label as usize));
                 *scaled = (*weight * total.weighting.scale) as f32;
             }
+            are_weighty = chunk.scaled[..labels.len()].iter().fold(true, |all, weight| all & rows::is_weighty(*weight));
         }
 
         if BLOCKS == 0 {
@@ -83,7 +86,7 @@ pub(super) fn hard<S: Simd, const BLOCKS: usize>(
                 row.write_gradient(s, d, label);
             }
         } else {
-            narrow.rows(s, &mut chunk, labels, z, d);
+            narrow.rows(s, &mut chunk, are_weighty, labels, z, d);
         }
 
         for (at, labels) in (0..).step_by(GROUP).zip(labels.chunks(GROUP)) {
@@ -104,11 +107,9 @@ struct Narrow<const BLOCKS: usize> {
 impl<const BLOCKS: usize> Narrow<BLOCKS> {
     /// Takes the rows of a chunk.
     #[inline(always)]
-    fn rows<S: Simd>(&mut self, s: S, chunk: &mut Chunk, labels: &[u32], z: &[f32], d: &mut [f32]) {
+    fn rows<S: Simd>(&mut self, s: S, chunk: &mut Chunk, are_weighty: bool, labels: &[u32], z: &[f32], d: &mut [f32]) {
         let cols = self.cols;
-        let are_weighty = chunk.scaled[..labels.len()].iter().fold(true, |all, weight| all & rows::is_weighty(*weight));
-        if are_weighty && rows::are_bounded(s, z) {
-            rows::flat_exponentials(s, z, d);
+        if are_weighty && rows::flat_exponentials(s, z, d) {
             self.bounded(s, chunk, labels, d);
         } else {
             self.any(s, chunk, labels, z, d);
@@ -128,10 +129,9 @@ impl<const BLOCKS: usize> Narrow<BLOCKS> {
         }
         let origin = Origin::new(S::F32::splat(s, 0.0));
         for (at, labels) in (0..).step_by(GROUP).zip(labels.chunks(GROUP)) {
-            self.columns.load(s, cols, labels.len(), &d[at * cols..]);
             let sums = rows::sums(
                 s,
-                &mut self.columns.columns()[..cols],
+                self.columns.load(s, cols, labels.len(), d, at * cols),
                 #[inline(always)]
                 |e| S::F32::load(s, e),
             );
@@ -151,8 +151,7 @@ impl<const BLOCKS: usize> Narrow<BLOCKS> {
         }
         let groups = labels.chunks(GROUP).zip(d.chunks_mut(GROUP * cols));
         for (at, (labels, d)) in (0..).step_by(GROUP).zip(groups) {
-            self.columns.load(s, cols, labels.len(), &z[at * cols..]);
-            let columns = &mut self.columns.columns()[..cols];
+            let columns = self.columns.load(s, cols, labels.len(), &z[at * cols..], 0);
             let origin = Origin::new(rows::largest(s, columns));
             let sums = rows::exponentials::<S, true>(s, &origin, columns);
             let (own, scaled) = (S::F32::load(s, &chunk.own[at..]), S::F32::load(s, &chunk.scaled[at..]));

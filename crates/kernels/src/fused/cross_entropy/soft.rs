@@ -73,17 +73,18 @@ pub(super) fn soft<S: Simd, const BLOCKS: usize>(
             total.add_row::<S>(first, loss, weights[0]);
             continue;
         }
-        columns.load(s, cols, rows, z);
-        match targets {
-            ClassTargets::Probabilities(t) => target_columns.load(s, cols, rows, t),
+        let z = columns.load(s, cols, rows, z, 0);
+        let t = match targets {
+            ClassTargets::Probabilities(t) => target_columns.load(s, cols, rows, t, 0),
             ClassTargets::Indices(labels) => {
-                target_columns.columns().fill(Lanes::default());
+                let t = &mut target_columns.columns()[..cols];
+                t.fill(Lanes::default());
                 for (i, &label) in labels.iter().take(rows).enumerate() {
-                    target_columns.columns()[label as usize][i] = 1.0;
+                    t[label as usize][i] = 1.0;
                 }
+                t
             }
-        }
-        let (z, t) = (&mut columns.columns()[..cols], &mut target_columns.columns()[..cols]);
+        };
         let losses = narrow_soft(s, smoothed, z, t, S::F32::load(s, &factors));
         columns.store(s, cols, &[1.0; GROUP], d);
         total.add(s, first, rows, losses, &weights);

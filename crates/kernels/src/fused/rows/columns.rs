@@ -3,16 +3,15 @@
 use super::{GROUP, Lanes};
 use crate::simd::{Float, Simd};
 
-/// 16 rows of at most `BLOCKS` times 16 columns, column by column, and as many elements row by row.
+/// 16 rows of at most `BLOCKS` times 16 columns, column by column.
 #[repr(align(64))]
 pub(crate) struct Columns<const BLOCKS: usize> {
     columns: [[Lanes; GROUP]; BLOCKS],
-    rows: [[Lanes; GROUP]; BLOCKS],
 }
 
 impl<const BLOCKS: usize> Columns<BLOCKS> {
     pub(crate) fn new() -> Self {
-        Columns { columns: [[[0.0; GROUP]; GROUP]; BLOCKS], rows: [[[0.0; GROUP]; GROUP]; BLOCKS] }
+        Columns { columns: [[[0.0; GROUP]; GROUP]; BLOCKS] }
     }
 
     /// Elements between rows.
@@ -21,27 +20,37 @@ impl<const BLOCKS: usize> Columns<BLOCKS> {
         if BLOCKS == 1 { GROUP } else { cols.next_multiple_of(GROUP) }
     }
 
-    /// Takes the first `rows` rows of `x`, at most 16, each of `cols` elements.
+    /// Takes `rows` rows, at most 16 of `cols` elements each, from element `start` of `x` on, and returns their columns. What
+    /// [`store`](Self::store) writes must be of a `start` of 0.
     #[inline(always)]
-    pub(crate) fn load<S: Simd>(&mut self, s: S, cols: usize, rows: usize, x: &[f32]) {
-        // A whole block of a row may reach into the next row: what is read there is not used.
-        let from = if rows == GROUP && (GROUP - 1) * cols + Self::stride(cols) <= x.len() {
-            x
+    pub(crate) fn load<S: Simd>(&mut self, s: S, cols: usize, rows: usize, x: &[f32], start: usize) -> &mut [Lanes] {
+        // Whole blocks of a row reach into the next row, or for the last one begin in the row before: what is read there is not
+        // used.
+        let width = cols.next_multiple_of(GROUP);
+        let excess = width - cols;
+        let mut copy;
+        let (from, first) = if rows < GROUP || start < excess && start + GROUP * cols + excess > x.len() {
+            copy = [[[0.0; GROUP]; GROUP]; BLOCKS];
+            let copy = copy.as_flattened_mut().as_flattened_mut();
+            copy[..rows * cols].copy_from_slice(&x[start..start + rows * cols]);
+            (&*copy, 0)
+        } else if start + GROUP * cols + excess > x.len() {
+            (&x[start - excess..], excess)
         } else {
-            let copy = self.rows.as_flattened_mut().as_flattened_mut();
-            copy[..rows * cols].copy_from_slice(&x[..rows * cols]);
-            &*copy
+            (&x[start..], 0)
         };
-        for (block, columns) in self.columns.iter_mut().enumerate().take(cols.div_ceil(GROUP)) {
+        for (block, columns) in self.columns.iter_mut().enumerate().take(width / GROUP) {
             S::F32::transpose_block(s, &from[block * GROUP..], cols, columns.as_flattened_mut(), GROUP);
         }
+        &mut self.columns()[first..first + cols]
     }
 
     /// Writes the rows back, each times its factor, to `out`, which is as long as they are together.
     #[inline(always)]
-    pub(crate) fn store<S: Simd>(&mut self, s: S, cols: usize, factors: &[f32], out: &mut [f32]) {
+    pub(crate) fn store<S: Simd>(&self, s: S, cols: usize, factors: &[f32], out: &mut [f32]) {
         let stride = Self::stride(cols);
-        let rows = self.rows.as_flattened_mut().as_flattened_mut();
+        let mut rows = [[[0.0; GROUP]; GROUP]; BLOCKS];
+        let rows = rows.as_flattened_mut().as_flattened_mut();
         for (block, columns) in self.columns.iter().enumerate().take(cols.div_ceil(GROUP)) {
             S::F32::transpose_block(s, columns.as_flattened(), GROUP, &mut rows[block * GROUP..], stride);
         }

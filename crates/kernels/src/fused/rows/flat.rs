@@ -5,32 +5,26 @@ use crate::math::exp;
 use crate::reduce::lane_numbers;
 use crate::simd::{Float, Float32, MAGIC_F32, Simd};
 
-/// Whether all rows z are bounded.
+/// Writes the exponentials of rows z to `out`, right if the rows are bounded; returns whether they are.
 #[inline(always)]
-pub(crate) fn are_bounded<S: Simd>(s: S, z: &[f32]) -> bool {
-    let mut magnitude = Magnitude::<S::F32>::new(s);
-    let mut vectors = z.chunks_exact(S::F32::LANES);
-    for z in &mut vectors {
-        magnitude.add(S::F32::load(s, z));
-    }
-    magnitude.add(S::F32::load_partial(s, vectors.remainder()));
-    magnitude.is_below(BOUND)
-}
-
-/// Writes the exponentials of bounded rows z to `out`.
-#[inline(always)]
-pub(crate) fn flat_exponentials<S: Simd>(s: S, z: &[f32], out: &mut [f32]) {
+pub(crate) fn flat_exponentials<S: Simd>(s: S, z: &[f32], out: &mut [f32]) -> bool {
     let (lanes, power) = (S::F32::LANES, S::F32::splat(s, 0.0));
+    let mut magnitude = Magnitude::<S::F32>::new(s);
     let (mut pairs, mut outs) = (z.chunks_exact(2 * lanes), out.chunks_exact_mut(2 * lanes));
     for (z, out) in (&mut pairs).zip(&mut outs) {
         let z = [S::F32::load(s, z), S::F32::load(s, &z[lanes..])];
+        magnitude.add(z[0]);
+        magnitude.add(z[1]);
         let [a, b] = exp::normals_over_power(z, power);
         a.store(out);
         b.store(&mut out[lanes..]);
     }
     for (z, out) in pairs.remainder().chunks(lanes).zip(outs.into_remainder().chunks_mut(lanes)) {
-        exp::normal_over_power(S::F32::load_partial(s, z), power).store_partial(s, out);
+        let z = S::F32::load_partial(s, z);
+        magnitude.add(z);
+        exp::normal_over_power(z, power).store_partial(s, out);
     }
+    magnitude.is_below(BOUND)
 }
 
 /// Multiplies each of at most 16 rows of `cols` elements by its factor.
