@@ -178,10 +178,18 @@ impl<S: Simd, const IS_TAME: bool> Row<S, IS_TAME> {
     }
 
     #[inline(always)]
+    fn exponential(&mut self, z: S::F32) -> S::F32 {
+        if !IS_TAME {
+            return self.origin.exponential(z);
+        }
+        self.magnitude.add(z);
+        exp::normal_over_power(z, self.origin.power)
+    }
+
+    #[inline(always)]
     fn exponentials(&mut self, [a, b, c, d]: [S::F32; VECTORS]) -> [S::F32; VECTORS] {
         if !IS_TAME {
-            let of = &self.origin;
-            return [of.exponential(a), of.exponential(b), of.exponential(c), of.exponential(d)];
+            return [a, b, c, d].map(#[inline(always)] |z| self.exponential(z));
         }
         for z in [a, b, c, d] {
             self.magnitude.add(z);
@@ -218,19 +226,21 @@ impl<S: Simd, const IS_TAME: bool> Row<S, IS_TAME> {
     fn end(mut self, z: &[f32], out: &mut [f32]) -> Ended<S> {
         let (s, lanes) = (self.s, S::F32::LANES);
         let zero = S::F32::splat(s, 0.0);
-        let mut block = [zero; VECTORS];
-        for (z, from) in block.iter_mut().zip(z.chunks(lanes)) {
-            *z = S::F32::load_partial(s, from);
+        let mut terms = [zero; VECTORS];
+        // A constant number of times, so that they stay in registers.
+        for (i, term) in terms.iter_mut().enumerate() {
+            let at = i * lanes;
+            if at + lanes <= z.len() {
+                let e = self.exponential(S::F32::load(s, &z[at..]));
+                e.store(&mut out[at..]);
+                *term = smaller(&mut self.largest, e);
+            } else if at < z.len() {
+                let e = self.exponential(S::F32::load_partial(s, &z[at..]));
+                e.store_partial(s, &mut out[at..]);
+                *term = smaller(&mut self.largest, pad(s, e, z.len() - at, 0.0));
+            }
         }
-        block = self.exponentials(block);
-        for (e, out) in block.iter().zip(out.chunks_mut(lanes)) {
-            e.store_partial(s, out);
-        }
-        for (e, from) in block.iter_mut().zip((0..).step_by(lanes)) {
-            let len = z.len().saturating_sub(from).min(lanes);
-            *e = smaller(&mut self.largest, pad(s, *e, len, 0.0));
-        }
-        self.add_terms(combine(block));
+        self.add_terms(combine(terms));
 
         let largest = self.largest.max_lanes();
         let is_largest = self.largest.eq(S::F32::splat(s, largest));
