@@ -43,6 +43,7 @@ use crate::kernel_set::KernelSet;
 pub(crate) use cross_entropy::Logits;
 pub(crate) use element_wise::Elements;
 pub(crate) use options::Weighting;
+pub(crate) use rows::Rows;
 
 /// Functions that call a method of the same name.
 macro_rules! on_the_best_isa {

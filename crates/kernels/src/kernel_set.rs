@@ -2,7 +2,7 @@
 
 use crate::activation::{self, Activation};
 use crate::fused::{self, Axis, Descent, Examples, LogisticModel, LogisticSums, Moments, Norm};
-use crate::fused::{ClassTargets, DenseNet, Elements, Logits, RankOne, Weighting};
+use crate::fused::{ClassTargets, DenseNet, Elements, Logits, RankOne, Rows, Weighting};
 use crate::gather::{self, ByteScale};
 use crate::gemm::{self, MatRef};
 use crate::isa::Isa;
@@ -37,10 +37,8 @@ pub struct KernelSet {
     pub(crate) column_sums: fn(MatRef<'_, f32>, &mut [f32]),
     pub(crate) gather_bytes: fn(MatRef<'_, u8>, &[usize], ByteScale, &mut [f32]),
     updates: updates::Updates,
-    pub(crate) softmax: fn(usize, &[f32], &mut [f32]),
-    pub(crate) softmax_in_place: fn(usize, &mut [f32]),
-    pub(crate) log_softmax: fn(usize, &[f32], &mut [f32]),
-    pub(crate) log_softmax_in_place: fn(usize, &mut [f32]),
+    pub(crate) softmax: fn(usize, Rows<'_>),
+    pub(crate) log_softmax: fn(usize, Rows<'_>),
     pub(crate) logsumexp: fn(usize, &[f32], &mut [f32]),
     pub(crate) mse: fn(Elements<'_>, &mut Weighting<'_>) -> f64,
     pub(crate) huber: fn(Elements<'_>, f32, &mut Weighting<'_>) -> f64,
@@ -94,10 +92,8 @@ entries! {
     max(x: &[f32]) -> f32 = reduce::max;
     column_sums(x: MatRef<'_, f32>, out: &mut [f32]) = reduce::column_sums;
     gather_bytes(from: MatRef<'_, u8>, rows: &[usize], scale: ByteScale, to: &mut [f32]) = gather::gather;
-    softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::softmax;
-    softmax_in_place(cols: usize, x: &mut [f32]) = fused::softmax::softmax_in_place;
-    log_softmax(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::log_softmax;
-    log_softmax_in_place(cols: usize, x: &mut [f32]) = fused::softmax::log_softmax_in_place;
+    softmax(cols: usize, rows: Rows<'_>) = fused::softmax::softmax;
+    log_softmax(cols: usize, rows: Rows<'_>) = fused::softmax::log_softmax;
     logsumexp(cols: usize, x: &[f32], out: &mut [f32]) = fused::softmax::logsumexp;
     mse(elements: Elements<'_>, weighting: &mut Weighting<'_>) -> f64 = fused::mse::mse;
     huber(elements: Elements<'_>, delta: f32, weighting: &mut Weighting<'_>) -> f64 = fused::huber::huber;
@@ -166,9 +162,7 @@ const fn table<S: Simd>() -> KernelSet {
         column_sums: column_sums::<S>,
         gather_bytes: gather_bytes::<S>,
         softmax: softmax::<S>,
-        softmax_in_place: softmax_in_place::<S>,
         log_softmax: log_softmax::<S>,
-        log_softmax_in_place: log_softmax_in_place::<S>,
         logsumexp: logsumexp::<S>,
         mse: mse::<S>,
         huber: huber::<S>,

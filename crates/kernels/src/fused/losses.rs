@@ -7,6 +7,7 @@ use super::options::{
     ClassTargets, LossOptions, Weighting, check_smoothing, check_weights, refuse_options_of_classes,
     refuse_positive_weights, same_rows,
 };
+use super::rows::Rows;
 use crate::kernel_set::{KernelSet, same_length, whole_rows};
 
 impl KernelSet {
@@ -19,7 +20,7 @@ impl KernelSet {
     pub fn softmax(&self, cols: usize, x: &[f32], out: &mut [f32]) {
         rows_of_classes("softmax", cols, x.len());
         same_length("softmax", ("x", x.len()), ("out", out.len()));
-        (self.softmax)(cols, x, out);
+        (self.softmax)(cols, Rows::Apart(x, out));
     }
 
     /// [`softmax`](Self::softmax) in place.
@@ -29,7 +30,7 @@ impl KernelSet {
     #[track_caller]
     pub fn softmax_in_place(&self, cols: usize, x: &mut [f32]) {
         rows_of_classes("softmax_in_place", cols, x.len());
-        (self.softmax_in_place)(cols, x);
+        (self.softmax)(cols, Rows::InPlace(x));
     }
 
     /// The logarithm of the softmax of each row of `cols` elements, `x_j − ln Σ_k e^x_k`. An element of -infinity gives
@@ -41,7 +42,7 @@ impl KernelSet {
     pub fn log_softmax(&self, cols: usize, x: &[f32], out: &mut [f32]) {
         rows_of_classes("log_softmax", cols, x.len());
         same_length("log_softmax", ("x", x.len()), ("out", out.len()));
-        (self.log_softmax)(cols, x, out);
+        (self.log_softmax)(cols, Rows::Apart(x, out));
     }
 
     /// [`log_softmax`](Self::log_softmax) in place.
@@ -51,7 +52,7 @@ impl KernelSet {
     #[track_caller]
     pub fn log_softmax_in_place(&self, cols: usize, x: &mut [f32]) {
         rows_of_classes("log_softmax_in_place", cols, x.len());
-        (self.log_softmax_in_place)(cols, x);
+        (self.log_softmax)(cols, Rows::InPlace(x));
     }
 
     /// `ln Σ_j e^x_j` of each row of `cols` elements: -infinity where all are -infinity, infinity where one is infinity,

@@ -23,7 +23,8 @@ use crate::reduce::combine;
 use crate::simd::{Float, Float32, Int32, Simd};
 pub(crate) use columns::Columns;
 pub(crate) use flat::{flat_exponentials, scale_rows};
-pub(crate) use long::{LongRows, long_exponentials, long_exponentials_in_place, long_sum};
+pub(crate) use long::{LongRows, long_exponentials};
+use std::ops::Range;
 
 /// Columns of a row that shares vectors with 15 others.
 pub(crate) const NARROW: usize = 64;
@@ -32,6 +33,63 @@ pub(crate) const GROUP: usize = 16;
 
 /// One number for each of 16 rows.
 pub(crate) type Lanes = [f32; GROUP];
+
+/// Rows to read, and where to write what becomes of them.
+pub(crate) enum Rows<'a> {
+    Apart(&'a [f32], &'a mut [f32]),
+    InPlace(&'a mut [f32]),
+    /// Nowhere.
+    Only(&'a [f32]),
+}
+
+impl Rows<'_> {
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        self.input().len()
+    }
+
+    #[inline(always)]
+    pub(crate) fn input(&self) -> &[f32] {
+        match self {
+            Rows::Apart(x, _) | Rows::Only(x) => x,
+            Rows::InPlace(x) => x,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn output(&mut self) -> &mut [f32] {
+        match self {
+            Rows::Apart(_, out) => out,
+            Rows::InPlace(x) => x,
+            Rows::Only(_) => &mut [],
+        }
+    }
+
+    /// Some of the elements.
+    #[inline(always)]
+    pub(crate) fn part(&mut self, at: Range<usize>) -> Rows<'_> {
+        match self {
+            Rows::Apart(x, out) => Rows::Apart(&x[at.clone()], &mut out[at]),
+            Rows::InPlace(x) => Rows::InPlace(&mut x[at]),
+            Rows::Only(x) => Rows::Only(&x[at]),
+        }
+    }
+
+    /// Some of the elements, and where to write what becomes of them; one of both is `room` where there is but the other.
+    #[inline(always)]
+    fn block<'b>(&'b mut self, at: Range<usize>, room: &'b mut [f32]) -> (&'b [f32], &'b mut [f32]) {
+        let room = &mut room[..at.len()];
+        match self {
+            Rows::Apart(x, out) => (&x[at.clone()], &mut out[at]),
+            Rows::InPlace(x) => {
+                let x = &mut x[at];
+                room.copy_from_slice(x);
+                (room, x)
+            }
+            Rows::Only(x) => (&x[at], room),
+        }
+    }
+}
 
 /// Where |m| is below this, c is a multiple of ln 2.
 const NEAR: f32 = 256.0;

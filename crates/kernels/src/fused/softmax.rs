@@ -1,53 +1,36 @@
 //! `softmax(z)_j = E_j / Σ E`, its logarithm `(z_j - m) - ln Σ e^(z - m)`, and `logsumexp(z) = m + ln Σ e^(z - m)`, row by
 //! row, with m and E as [`rows`](super::rows) has them.
 
-use super::rows::{self, Columns, GROUP, Lanes, LongRows, NARROW, Origin};
+use super::rows::{self, Columns, GROUP, Lanes, LongRows, NARROW, Origin, Rows};
 use crate::simd::{Float, Simd};
 
 #[inline(always)]
-pub(crate) fn softmax<S: Simd>(s: S, cols: usize, x: &[f32], out: &mut [f32]) {
+pub(crate) fn softmax<S: Simd>(s: S, cols: usize, mut rows: Rows<'_>) {
     if cols <= NARROW {
-        narrow_softmax(s, cols, Rows::Apart(x, out));
-    } else {
-        let mut rows = LongRows::new();
-        for (z, out) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)) {
-            let (origin, sums) = rows.next(s, z, 1.0, out);
-            scale_row(s, out, sums.or_nan(&origin).quotient(S::F32::splat(s, 1.0)));
-        }
+        return narrow_softmax(s, cols, rows);
+    }
+    let mut long_rows = LongRows::new();
+    for at in (0..rows.len()).step_by(cols) {
+        let mut row = rows.part(at..at + cols);
+        let (origin, sums) = long_rows.next(s, row.part(0..cols), 1.0);
+        scale_row(s, row.output(), sums.or_nan(&origin).quotient(S::F32::splat(s, 1.0)));
     }
 }
 
 #[inline(always)]
-pub(crate) fn softmax_in_place<S: Simd>(s: S, cols: usize, x: &mut [f32]) {
+pub(crate) fn log_softmax<S: Simd>(s: S, cols: usize, mut rows: Rows<'_>) {
     if cols <= NARROW {
-        narrow_softmax(s, cols, Rows::InPlace(x));
-    } else {
-        for row in x.chunks_exact_mut(cols) {
-            let (origin, sums) = rows::long_exponentials_in_place(s, row);
-            scale_row(s, row, sums.or_nan(&origin).quotient(S::F32::splat(s, 1.0)));
-        }
+        return narrow_log_softmax(s, cols, rows);
     }
-}
-
-#[inline(always)]
-pub(crate) fn log_softmax<S: Simd>(s: S, cols: usize, x: &[f32], out: &mut [f32]) {
-    if cols <= NARROW {
-        narrow_log_softmax(s, cols, Rows::Apart(x, out));
-    } else {
-        for (z, out) in x.chunks_exact(cols).zip(out.chunks_exact_mut(cols)) {
+    for at in (0..rows.len()).step_by(cols) {
+        let mut row = rows.part(at..at + cols);
+        let (origin, sums) = rows::long_exponentials(s, Rows::Only(row.input()));
+        let (max, log) = (origin.center, sums.or_nan(&origin).ln_sum());
+        if let Rows::Apart(z, out) = &mut row {
             out.copy_from_slice(z);
-            long_log_softmax(s, out);
         }
-    }
-}
-
-#[inline(always)]
-pub(crate) fn log_softmax_in_place<S: Simd>(s: S, cols: usize, x: &mut [f32]) {
-    if cols <= NARROW {
-        narrow_log_softmax(s, cols, Rows::InPlace(x));
-    } else {
-        for row in x.chunks_exact_mut(cols) {
-            long_log_softmax(s, row);
+        for x in row.output().chunks_mut(S::F32::LANES) {
+            (S::F32::load_partial(s, x) - max - log).store_partial(s, x);
         }
     }
 }
@@ -56,7 +39,7 @@ pub(crate) fn log_softmax_in_place<S: Simd>(s: S, cols: usize, x: &mut [f32]) {
 pub(crate) fn logsumexp<S: Simd>(s: S, cols: usize, x: &[f32], out: &mut [f32]) {
     if cols > NARROW {
         for (z, out) in x.chunks_exact(cols).zip(out) {
-            let (origin, sums) = rows::long_sum(s, z);
+            let (origin, sums) = rows::long_exponentials(s, Rows::Only(z));
             (origin.center + sums.ln_sum()).store_partial(s, std::slice::from_mut(out));
         }
         return;
@@ -67,35 +50,6 @@ pub(crate) fn logsumexp<S: Simd>(s: S, cols: usize, x: &[f32], out: &mut [f32]) 
         let max = rows::largest(s, columns);
         let sums = rows::exponentials::<S, false>(s, &Origin::new(max), columns);
         (max + sums.ln_sum()).store_partial(s, out);
-    }
-}
-
-/// Rows to read and where to write what becomes of them.
-enum Rows<'a> {
-    Apart(&'a [f32], &'a mut [f32]),
-    InPlace(&'a mut [f32]),
-}
-
-impl Rows<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Rows::Apart(x, _) => x.len(),
-            Rows::InPlace(x) => x.len(),
-        }
-    }
-
-    fn input(&self) -> &[f32] {
-        match self {
-            Rows::Apart(x, _) => x,
-            Rows::InPlace(x) => x,
-        }
-    }
-
-    fn output(&mut self) -> &mut [f32] {
-        match self {
-            Rows::Apart(_, out) => out,
-            Rows::InPlace(x) => x,
-        }
     }
 }
 
@@ -148,15 +102,6 @@ fn blocks<S: Simd, const BLOCKS: usize>(s: S, cols: usize, mut rows: Rows<'_>, f
         let to = len.min(from + GROUP * cols);
         f(columns.load(s, cols, (to - from) / cols, &rows.input()[from..], 0)).store(&mut factors);
         columns.store(s, cols, &factors, &mut rows.output()[from..to]);
-    }
-}
-
-#[inline(always)]
-fn long_log_softmax<S: Simd>(s: S, row: &mut [f32]) {
-    let (origin, sums) = rows::long_sum(s, row);
-    let (max, log) = (origin.center, sums.or_nan(&origin).ln_sum());
-    for row in row.chunks_mut(S::F32::LANES) {
-        (S::F32::load_partial(s, row) - max - log).store_partial(s, row);
     }
 }
 

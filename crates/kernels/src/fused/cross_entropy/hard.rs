@@ -4,7 +4,7 @@
 //! `(m - z) + ln(1 + R / E)` with the largest E.
 
 use super::super::options::Weighting;
-use super::super::rows::{self, Columns, GROUP, LongRows, Origin, Sums};
+use super::super::rows::{self, Columns, GROUP, LongRows, Origin, Rows, Sums};
 use super::super::softmax::scale_row;
 use super::{Logits, Total};
 use crate::math::log1p;
@@ -73,7 +73,7 @@ pub(super) fn hard<S: Simd, const BLOCKS: usize>(
             let mut before = None;
             let rows = labels.iter().zip(z.chunks_exact(cols).zip(d.chunks_exact_mut(cols)));
             for (at, (&label, (z, d))) in rows.enumerate() {
-                let (origin, sums) = long_rows.next(s, z, chunk.scaled[at], d);
+                let (origin, sums) = long_rows.next(s, Rows::Apart(z, d), chunk.scaled[at]);
                 chunk.own[at] = z[label as usize];
                 let (own, scaled) = (S::F32::splat(s, chunk.own[at]), S::F32::splat(s, chunk.scaled[at]));
                 let row = Row::new(&origin, sums, own, origin.exponential(own), scaled);

@@ -1,7 +1,7 @@
 //! For probabilities and smoothed labels.
 
 use super::super::options::{ClassTargets, Weighting};
-use super::super::rows::{self, Columns, GROUP, Lanes, Origin};
+use super::super::rows::{self, Columns, GROUP, Lanes, Origin, Rows};
 use super::{Logits, Total};
 use crate::reduce::{lane_numbers, pad};
 use crate::simd::{Float, Float32, Simd};
@@ -180,7 +180,7 @@ fn long_soft<S: Simd>(
     factor: f32,
     d: &mut [f32],
 ) -> S::F64 {
-    let (origin, exponentials) = rows::long_exponentials(s, z, d);
+    let (origin, exponentials) = rows::long_exponentials(s, Rows::Apart(z, d));
     let exponentials = exponentials.or_nan(&origin);
     let mut sums = Sums::new(s);
     for (at, z) in (0..).step_by(GROUP).zip(z.chunks(GROUP)) {

@@ -1,8 +1,8 @@
 //! Rows of more than [`NARROW`](super::NARROW) columns.
 
-use super::{BOUND, Magnitude, NEAR, Origin, Sums, TAME, is_weighty, smaller};
+use super::{BOUND, Magnitude, NEAR, Origin, Rows, Sums, TAME, is_weighty, smaller};
 use crate::math::exp;
-use crate::reduce::{combine, load_padded, pad};
+use crate::reduce::{combine, first_lane, load_padded, pad};
 use crate::simd::{Float, Float32, Simd};
 
 /// Vectors whose exponentials are added before they meet those of others.
@@ -21,49 +21,63 @@ impl LongRows {
         LongRows { expect_bounded: true }
     }
 
-    /// Writes the exponentials of the next row, which has this weight, to `out`.
+    /// Writes the exponentials of the next row, which has this weight.
     #[inline(always)]
-    pub(crate) fn next<S: Simd>(
-        &mut self,
-        s: S,
-        z: &[f32],
-        weight: f32,
-        out: &mut [f32],
-    ) -> (Origin<S::F32>, Sums<S::F32>) {
-        if self.expect_bounded && is_weighty(weight) {
-            let (row, is_bounded) = Row::<S, true>::apart(s, 0.0, z, out);
-            if is_bounded {
-                return row;
+    pub(crate) fn next<S: Simd>(&mut self, s: S, mut row: Rows<'_>, weight: f32) -> (Origin<S::F32>, Sums<S::F32>) {
+        if let Rows::Apart(z, out) = &mut row
+            && self.expect_bounded
+            && is_weighty(weight)
+        {
+            let found = Row::<S, true>::apart(s, 0.0, z, out);
+            if found.is_bounded {
+                return found.in_all_lanes(s);
             }
         }
-        let range = Range::of(s, z);
-        self.expect_bounded = range.magnitude.is_below(BOUND);
-        range.exponentials(s, z, out)
+        let found = exponentials(s, row);
+        self.expect_bounded = found.is_bounded;
+        found.in_all_lanes(s)
     }
 }
 
-/// The exponentials of a long row, with m as its center, written to `out`.
+/// The exponentials of a long row, with m as its center.
 #[inline(always)]
-pub(crate) fn long_exponentials<S: Simd>(s: S, z: &[f32], out: &mut [f32]) -> (Origin<S::F32>, Sums<S::F32>) {
-    Range::of(s, z).exponentials(s, z, out)
+pub(crate) fn long_exponentials<S: Simd>(s: S, row: Rows<'_>) -> (Origin<S::F32>, Sums<S::F32>) {
+    exponentials(s, row).in_all_lanes(s)
 }
 
-/// [`long_exponentials`] in place.
-#[inline(always)]
-pub(crate) fn long_exponentials_in_place<S: Simd>(s: S, x: &mut [f32]) -> (Origin<S::F32>, Sums<S::F32>) {
-    let range = Range::of(s, x);
-    if range.is_tame() {
-        Row::<S, true>::in_place(s, range.max, x).0
-    } else {
-        Row::<S, false>::in_place(s, range.max, x).0
+/// What becomes of a long row.
+struct Found {
+    center: f32,
+    largest: f32,
+    rest: f32,
+    rest_low: f32,
+    is_bounded: bool,
+}
+
+impl Found {
+    #[inline(always)]
+    fn in_all_lanes<S: Simd>(self, s: S) -> (Origin<S::F32>, Sums<S::F32>) {
+        let splat = |x| S::F32::splat(s, x);
+        let sums = Sums { largest: splat(self.largest), rest: splat(self.rest), rest_low: splat(self.rest_low) };
+        (Origin::new(splat(self.center)), sums)
     }
 }
 
-/// [`long_exponentials`], written nowhere.
-#[inline(always)]
-pub(crate) fn long_sum<S: Simd>(s: S, z: &[f32]) -> (Origin<S::F32>, Sums<S::F32>) {
-    let range = Range::of(s, z);
-    if range.is_tame() { Row::<S, true>::alone(s, range.max, z).0 } else { Row::<S, false>::alone(s, range.max, z).0 }
+/// A function of its own, as it takes long to compile and long rows do not notice the call.
+#[inline(never)]
+fn exponentials<S: Simd>(s: S, row: Rows<'_>) -> Found {
+    s.run(
+        #[inline(always)]
+        |s| {
+            let range = Range::of(s, row.input());
+            let found = if range.is_tame() {
+                Row::<S, true>::of(s, range.max, row)
+            } else {
+                Row::<S, false>::of(s, range.max, row)
+            };
+            Found { is_bounded: range.magnitude.is_below(BOUND), ..found }
+        },
+    )
 }
 
 /// The smallest, passing over NaN, and the largest element of a row.
@@ -103,19 +117,7 @@ impl<S: Simd> Range<S> {
     fn is_tame(&self) -> bool {
         self.magnitude.is_below(NEAR) && self.max - self.min < TAME
     }
-
-    #[inline(always)]
-    fn exponentials(&self, s: S, z: &[f32], out: &mut [f32]) -> (Origin<S::F32>, Sums<S::F32>) {
-        if self.is_tame() {
-            Row::<S, true>::apart(s, self.max, z, out).0
-        } else {
-            Row::<S, false>::apart(s, self.max, z, out).0
-        }
-    }
 }
-
-/// The exponentials of a row; whether it is bounded, if it is tame.
-type Ended<S> = ((Origin<<S as Simd>::F32>, Sums<<S as Simd>::F32>), bool);
 
 /// A long row on its way. If `IS_TAME`, all E are normal numbers, of z as it is over a power of two.
 struct Row<S: Simd, const IS_TAME: bool> {
@@ -141,40 +143,31 @@ impl<S: Simd, const IS_TAME: bool> Row<S, IS_TAME> {
     }
 
     #[inline(always)]
-    fn apart(s: S, center: f32, z: &[f32], out: &mut [f32]) -> Ended<S> {
+    fn of(s: S, center: f32, rows: Rows<'_>) -> Found {
+        let mut rows = match rows {
+            Rows::Apart(z, out) => return Self::apart(s, center, z, out),
+            rows => rows,
+        };
+        let mut row = Self::new(s, center);
+        let mut room = [0.0; BLOCK];
+        let (len, mut at) = (rows.len(), 0);
+        while at + BLOCK <= len {
+            let (z, out) = rows.block(at..at + BLOCK, &mut room);
+            row.add(z, out);
+            at += BLOCK;
+        }
+        let (z, out) = rows.block(at..len, &mut room);
+        row.end(z, out)
+    }
+
+    #[inline(always)]
+    fn apart(s: S, center: f32, z: &[f32], out: &mut [f32]) -> Found {
         let mut row = Self::new(s, center);
         let (mut blocks, mut outs) = (z.chunks_exact(BLOCK), out.chunks_exact_mut(BLOCK));
         for (z, out) in (&mut blocks).zip(&mut outs) {
             row.add(z, out);
         }
         row.end(blocks.remainder(), outs.into_remainder())
-    }
-
-    #[inline(always)]
-    fn in_place(s: S, center: f32, x: &mut [f32]) -> Ended<S> {
-        let mut row = Self::new(s, center);
-        let mut z = [0.0; BLOCK];
-        let mut blocks = x.chunks_exact_mut(BLOCK);
-        for out in &mut blocks {
-            z.copy_from_slice(out);
-            row.add(&z, out);
-        }
-        let out = blocks.into_remainder();
-        let z = &mut z[..out.len()];
-        z.copy_from_slice(out);
-        row.end(z, out)
-    }
-
-    #[inline(always)]
-    fn alone(s: S, center: f32, z: &[f32]) -> Ended<S> {
-        let mut row = Self::new(s, center);
-        let mut unused = [0.0; BLOCK];
-        let mut blocks = z.chunks_exact(BLOCK);
-        for z in &mut blocks {
-            row.add(z, &mut unused);
-        }
-        let rest = blocks.remainder();
-        row.end(rest, &mut unused[..rest.len()])
     }
 
     #[inline(always)]
@@ -189,7 +182,10 @@ impl<S: Simd, const IS_TAME: bool> Row<S, IS_TAME> {
     #[inline(always)]
     fn exponentials(&mut self, [a, b, c, d]: [S::F32; VECTORS]) -> [S::F32; VECTORS] {
         if !IS_TAME {
-            return [a, b, c, d].map(#[inline(always)] |z| self.exponential(z));
+            return [a, b, c, d].map(
+                #[inline(always)]
+                |z| self.exponential(z),
+            );
         }
         for z in [a, b, c, d] {
             self.magnitude.add(z);
@@ -223,7 +219,7 @@ impl<S: Simd, const IS_TAME: bool> Row<S, IS_TAME> {
 
     /// Adds what is left, less than a block.
     #[inline(always)]
-    fn end(mut self, z: &[f32], out: &mut [f32]) -> Ended<S> {
+    fn end(mut self, z: &[f32], out: &mut [f32]) -> Found {
         let (s, lanes) = (self.s, S::F32::LANES);
         let zero = S::F32::splat(s, 0.0);
         let mut terms = [zero; VECTORS];
@@ -248,9 +244,12 @@ impl<S: Simd, const IS_TAME: bool> Row<S, IS_TAME> {
         self.add_terms(S::F32::select(is_largest, zero, self.largest));
         let rest = (self.smaller.0 + self.smaller.1).sum_lanes() + f64::from(equal - 1.0) * f64::from(largest);
         let rounded = rest as f32;
-        let low = (rest - f64::from(rounded)) as f32;
-        let splat = |x| S::F32::splat(s, x);
-        let sums = Sums { largest: splat(largest), rest: splat(rounded), rest_low: splat(low) };
-        ((self.origin, sums), self.magnitude.is_below(BOUND))
+        Found {
+            center: first_lane(self.origin.center),
+            largest,
+            rest: rounded,
+            rest_low: (rest - f64::from(rounded)) as f32,
+            is_bounded: self.magnitude.is_below(BOUND),
+        }
     }
 }
