@@ -222,6 +222,7 @@ pub(crate) trait Float:
             Self::transpose_quarter(s, from.offset(3 * step), from_stride, to.offset(3 * step * to_stride), to_stride);
         }
     }
+
     /// `f()`. The portable path compiles it as a function of its own, once for all kernels that have it in them: it is long
     /// there, and need not be fast.
     #[inline(always)]
@@ -299,19 +300,28 @@ pub(crate) trait Float:
         unsafe { self.store_ptr(to.as_mut_ptr()) }
     }
 
-    /// Transposes `LANES` rows of `LANES` elements, which begin `from_stride` and `to_stride` elements apart.
+    /// Transposes `LANES` rows of `columns` elements, a multiple of [`QUARTER`](Self::QUARTER); rows begin `from_stride` and
+    /// `to_stride` elements apart.
     #[inline(always)]
-    fn transpose_block(
+    fn transpose_rows(
         s: Self::Simd,
+        columns: usize,
         from: &[Self::Scalar],
         from_stride: usize,
         to: &mut [Self::Scalar],
         to_stride: usize,
     ) {
-        let extent = |stride: usize| stride.saturating_mul(Self::LANES - 1).saturating_add(Self::LANES);
-        assert!(extent(from_stride) <= from.len() && extent(to_stride) <= to.len());
-        // SAFETY: both slices hold all rows, as was just checked, and being borrowed apart they share no memory.
-        unsafe { Self::transpose(s, from.as_ptr(), from_stride as isize, to.as_mut_ptr(), to_stride as isize) }
+        let extent = |rows: usize, stride: usize, len: usize| stride.saturating_mul(rows - 1).saturating_add(len);
+        assert!(columns > 0 && columns.is_multiple_of(Self::QUARTER));
+        assert!(extent(Self::LANES, from_stride, columns) <= from.len());
+        assert!(extent(columns, to_stride, Self::LANES) <= to.len());
+        for j in (0..columns).step_by(Self::QUARTER) {
+            // SAFETY: both slices hold all rows, as was just checked, and being borrowed apart they share no memory.
+            unsafe {
+                let (from, to) = (from.as_ptr().add(j), to.as_mut_ptr().add(j * to_stride));
+                Self::transpose_quarter(s, from, from_stride as isize, to, to_stride as isize);
+            }
+        }
     }
 
     /// The whole slice, at most `LANES` elements, the other lanes 0.

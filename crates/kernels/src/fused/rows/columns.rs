@@ -24,25 +24,24 @@ impl<const BLOCKS: usize> Columns<BLOCKS> {
     /// [`store`](Self::store) writes must be of a `start` of 0.
     #[inline(always)]
     pub(crate) fn load<S: Simd>(&mut self, s: S, cols: usize, rows: usize, x: &[f32], start: usize) -> &mut [Lanes] {
-        // Whole blocks of a row reach into the next row, or for the last one begin in the row before: what is read there is not
+        // Whole quarters of vectors reach into the next row, or for the last one begin in the row before: what is read there is not
         // used.
-        let width = cols.next_multiple_of(GROUP);
+        let width = cols.next_multiple_of(S::F32::QUARTER);
         let excess = width - cols;
         let mut copy;
-        let (from, first) = if rows < GROUP || start < excess && start + GROUP * cols + excess > x.len() {
+        let (from, first) = if rows == GROUP && start + GROUP * cols + excess <= x.len() {
+            (&x[start..], 0)
+        } else if rows == GROUP && start >= excess {
+            (&x[start - excess..], excess)
+        } else {
             copy = [[[0.0; GROUP]; GROUP]; BLOCKS];
             let copy = copy.as_flattened_mut().as_flattened_mut();
             copy[..rows * cols].copy_from_slice(&x[start..start + rows * cols]);
             (&*copy, 0)
-        } else if start + GROUP * cols + excess > x.len() {
-            (&x[start - excess..], excess)
-        } else {
-            (&x[start..], 0)
         };
-        for (block, columns) in self.columns.iter_mut().enumerate().take(width / GROUP) {
-            S::F32::transpose_block(s, &from[block * GROUP..], cols, columns.as_flattened_mut(), GROUP);
-        }
-        &mut self.columns()[first..first + cols]
+        let columns = self.columns();
+        S::F32::transpose_rows(s, width, from, cols, columns.as_flattened_mut(), GROUP);
+        &mut columns[first..first + cols]
     }
 
     /// Writes the rows back, each times its factor, to `out`, which is as long as they are together.
@@ -52,7 +51,7 @@ impl<const BLOCKS: usize> Columns<BLOCKS> {
         let mut rows = [[[0.0; GROUP]; GROUP]; BLOCKS];
         let rows = rows.as_flattened_mut().as_flattened_mut();
         for (block, columns) in self.columns.iter().enumerate().take(cols.div_ceil(GROUP)) {
-            S::F32::transpose_block(s, columns.as_flattened(), GROUP, &mut rows[block * GROUP..], stride);
+            S::F32::transpose_rows(s, GROUP, columns.as_flattened(), GROUP, &mut rows[block * GROUP..], stride);
         }
         let mut to = out;
         for (row, factor) in rows.chunks_exact(stride).zip(factors) {
