@@ -8,7 +8,7 @@
 //! | [`log1p`] | 0.92 | its argument; infinity; NaN, also for what is below -1 |
 //! | [`sigmoid`] | 0.97 | 0.5; 1, 0 for -infinity; NaN |
 //! | [`tanh`] | 0.95 | its argument; ±1; NaN |
-//! | [`softplus`] | 1.8 | ln 2; infinity, 0 for -infinity; NaN |
+//! | [`softplus`] | 1.9 | ln 2; infinity, 0 for -infinity; NaN |
 //! | [`erf`] | 1 | its argument; ±1; NaN |
 //! | [`gelu`] | 2, or 2^-24 of the argument where that is more | its argument; infinity, -0 for -infinity; NaN |
 //! | [`gelu_tanh`] | 2, or 2^-24 of the argument where that is more | its argument; infinity, -0 for -infinity; NaN |
@@ -113,7 +113,7 @@ impl Function {
             Function::Log1p => 0.92,
             Function::Sigmoid => 0.97,
             Function::Tanh => 0.95,
-            Function::Softplus => 1.8,
+            Function::Softplus => 1.9,
             Function::Erf => 1.0,
             Function::Gelu => 2.0,
             Function::GeluTanh => 2.0,
@@ -233,7 +233,6 @@ unary!(
     Exp exp,
     Expm1 expm1,
     Log1p log1p,
-    Softplus softplus,
     Erf erf,
     Relu relu
 );
@@ -263,6 +262,7 @@ pipelined!(
     Gelu gelu,
     GeluTanh gelu_tanh,
     Silu silu,
+    Softplus softplus,
     Tanh tanh
 );
 

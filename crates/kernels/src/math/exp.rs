@@ -22,13 +22,16 @@ pub(crate) const LN2_LOW: f32 = 1.428_606_8e-6;
 /// `(exp(r) - 1 - r) / r²` for `|r| <= ln 2 / 2`, lowest power first: by Remez's exchange, each coefficient rounded to
 /// f32 in turn and the rest fitted again.
 const P: [f32; 5] = [0.499_999_94, 0.166_665_21, 0.041_668_26, 0.008_368_672, 0.001_382_137_7];
+/// `(2^f - 1) / f` for `|f| <= ½`, likewise, minimax to 2^-28 of 2^f.
+const Q: [f32; 6] =
+    [std::f32::consts::LN_2, 0.240_226_5, 0.055_503_596, 0.009_618_062_5, 0.001_339_098_4, 0.000_154_628_96];
 
 /// Below this the result is 0, above [`HIGHEST`] infinite.
-const LOWEST: f32 = -104.0;
+pub(crate) const LOWEST: f32 = -104.0;
 pub(crate) const HIGHEST: f32 = 89.0;
 
 /// Where |x| is less, the result is a normal number.
-const TAME: f32 = 87.0;
+pub(crate) const TAME: f32 = 87.0;
 
 /// `e^x`. 0 for -infinity, infinity for infinity, NaN for NaN.
 #[inline(always)]
@@ -36,22 +39,27 @@ pub(crate) fn exp<V: Float32>(x: V) -> V {
     V::apart(
         #[inline(always)]
         || {
-            if V::all(x.abs().lt(x.constant(TAME))) { normal(x) } else { of_any(x) }
+            if V::all(x.abs().lt(x.constant(TAME))) {
+                let (sum, r) = reduce(x);
+                normal(sum, r)
+            } else {
+                // The constants first: where x is NaN, both choose x.
+                let (sum, r) = reduce(x.constant(HIGHEST).min(x.constant(LOWEST).max(x)));
+                of_any(sum, r)
+            }
         },
     )
 }
 
+/// `e^x` of what [`reduce`] makes of it.
 #[inline(always)]
-fn of_any<V: Float32>(x: V) -> V {
-    // The constant first: where x is NaN, both choose x.
-    let (sum, r) = reduce(x.constant(HIGHEST).min(x.constant(LOWEST).max(x)));
-    scale(of_rest(r), sum - x.constant(MAGIC_F32))
+pub(crate) fn of_any<V: Float32>(sum: V, r: V) -> V {
+    scale(of_rest(r), sum - sum.constant(MAGIC_F32))
 }
 
-/// `e^x`, a normal number.
+/// The same where it is a normal number.
 #[inline(always)]
-fn normal<V: Float32>(x: V) -> V {
-    let (sum, r) = reduce(x);
+pub(crate) fn normal<V: Float32>(sum: V, r: V) -> V {
     // A normal number scaled to a normal number: n, which the low bits of the magic sum are, is added to its exponent.
     (of_rest(r).to_bits() + sum.to_bits().shift_left::<23>()).bits_to_float()
 }
@@ -108,6 +116,20 @@ pub(crate) fn reduce<V: Float32>(x: V) -> (V, V) {
     // Exact, as a whole number below 2^24.
     let units = sum.mul_add(x.constant(UNITS), x.constant(-MAGIC_F32 * UNITS));
     (sum, units.neg_mul_add(x.constant(LN2_PER_UNIT), x))
+}
+
+/// `(1.5 2^23 + n, f)` with `a b = n + f` and `|f| <= ½`, the product not rounded, for |a b| < 2^9.
+#[inline(always)]
+pub(crate) fn reduce_product<V: Float32>(a: V, b: V) -> (V, V) {
+    let magic = a.constant(MAGIC_F32);
+    let sum = a.mul_add(b, magic);
+    (sum, a.mul_add(b, magic - sum))
+}
+
+/// `2^f` for `|f| <= ½`.
+#[inline(always)]
+pub(crate) fn exp2_of_rest<V: Float32>(f: V) -> V {
+    polynomial(f, &Q).mul_add(f, f.constant(1.0))
 }
 
 /// `e 2^n` rounded once, for e from ½ to 2 and n from -150 to 128. Where the result is subnormal, it is rounded as the whole
