@@ -182,10 +182,7 @@ impl<S: Simd, const IS_TAME: bool> Row<S, IS_TAME> {
     #[inline(always)]
     fn exponentials(&mut self, [a, b, c, d]: [S::F32; VECTORS]) -> [S::F32; VECTORS] {
         if !IS_TAME {
-            return [a, b, c, d].map(
-                #[inline(always)]
-                |z| self.exponential(z),
-            );
+            return [self.exponential(a), self.exponential(b), self.exponential(c), self.exponential(d)];
         }
         for z in [a, b, c, d] {
             self.magnitude.add(z);
