@@ -234,7 +234,8 @@ impl Report {
         if let Some(names) = named(&|row| row.spread() > TOLERATED) {
             warnings.push(format!(
                 "times of ours spread over more than 10 % (10th to 90th percentile): {names}. Stop other programs, \
-                 then repeat these with --filter."
+                 then repeat these with --filter; what spreads still depends on the place of its buffers, which move \
+                 from round to round."
             ));
         }
         if let Some(others) = self.others.filter(|others| *others > OTHERS) {
