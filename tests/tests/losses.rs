@@ -17,7 +17,7 @@ const U: f64 = 1.0 / (1u64 << 24) as f64;
 /// What a subnormal result may lose.
 const TINY: f64 = 1e-44;
 
-/// Around the groups of 16 rows and the blocks of 16 columns, chunks of 64 rows and of 1,024 elements, and long rows.
+/// Around the groups of 16 rows and the blocks of 16 columns, chunks of 32 rows and of 1,024 elements, and long rows.
 const SIZES: [(usize, usize); 18] = [
     (0, 3),
     (1, 1),

@@ -43,7 +43,7 @@ pub struct KernelSet {
     pub(crate) mse: fn(Elements<'_>, &mut Weighting<'_>) -> f64,
     pub(crate) huber: fn(Elements<'_>, f32, &mut Weighting<'_>) -> f64,
     pub(crate) bce: fn(Elements<'_>, &fused::bce::Targets<'_>, &mut Weighting<'_>) -> f64,
-    pub(crate) cross_entropy: fn(Logits<'_>, ClassTargets<'_>, f32, &mut Weighting<'_>) -> f64,
+    pub(crate) cross_entropy: fn(&mut Logits<'_>, ClassTargets<'_>, f32, &mut Weighting<'_>) -> f64,
     pub(crate) logistic_descent: fn(&Examples<'_>, Descent, LogisticModel<'_>, &mut LogisticSums) -> usize,
     pub(crate) rank_one_descent: fn(RankOne<'_>, &mut [f32]),
     pub(crate) rank_one_descent_then_product: fn(RankOne<'_>, &mut [f32], &[f32], &mut [f32]),
@@ -99,7 +99,7 @@ entries! {
     huber(elements: Elements<'_>, delta: f32, weighting: &mut Weighting<'_>) -> f64 = fused::huber::huber;
     bce(elements: Elements<'_>, targets: &fused::bce::Targets<'_>, weighting: &mut Weighting<'_>) -> f64
         = fused::bce::bce;
-    cross_entropy(logits: Logits<'_>, targets: ClassTargets<'_>, smoothing: f32, weighting: &mut Weighting<'_>) -> f64
+    cross_entropy(logits: &mut Logits<'_>, targets: ClassTargets<'_>, smoothing: f32, weighting: &mut Weighting<'_>) -> f64
         = fused::cross_entropy::cross_entropy;
     logistic_descent(examples: &Examples<'_>, descent: Descent, model: LogisticModel<'_>, sums: &mut LogisticSums) -> usize
         = fused::logistic::logistic_descent;

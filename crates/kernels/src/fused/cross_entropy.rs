@@ -30,7 +30,7 @@ const BLOCKS: usize = NARROW / GROUP;
 #[inline(always)]
 pub(crate) fn cross_entropy<S: Simd>(
     s: S,
-    logits: Logits<'_>,
+    logits: &mut Logits<'_>,
     targets: ClassTargets<'_>,
     smoothing: f32,
     weighting: &mut Weighting<'_>,

@@ -174,7 +174,7 @@ impl KernelSet {
             }
         };
         let mut weighting = Weighting::new(WHAT, (rows, cols), options, Some(&target_weight));
-        (self.cross_entropy)(Logits { cols, z: logits, d: d_logits }, targets, smoothing, &mut weighting)
+        (self.cross_entropy)(&mut Logits { cols, z: logits, d: d_logits }, targets, smoothing, &mut weighting)
     }
 }
 

@@ -47,12 +47,12 @@ fn in_all_lanes<S: Simd>(s: S, (low, high): (S::F64, S::F64)) -> (S::F64, S::F64
 #[inline(always)]
 pub(super) fn soft<S: Simd, const BLOCKS: usize>(
     s: S,
-    logits: Logits<'_>,
+    logits: &mut Logits<'_>,
     targets: ClassTargets<'_>,
     smoothing: f32,
     weighting: &mut Weighting<'_>,
 ) -> f64 {
-    let Logits { cols, z: all, d } = logits;
+    let Logits { cols, z: all, ref mut d } = *logits;
     let smoothed = Smoothed { keep: 1.0 - smoothing, offset: smoothing / cols as f32, weights: weighting.classes };
     let group = if BLOCKS == 0 { 1 } else { GROUP };
     let (mut columns, mut target_columns) = (Columns::<BLOCKS>::new(), Columns::<BLOCKS>::new());
