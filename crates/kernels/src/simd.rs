@@ -363,8 +363,6 @@ pub(crate) trait Int32:
     type Float: Float32;
     fn splat(s: Self::Simd, x: i32) -> Self;
     fn shift_left<const N: u32>(self) -> Self;
-    /// Arithmetic: the sign is repeated.
-    fn shift_right<const N: u32>(self) -> Self;
     fn max(self, other: Self) -> Self;
     fn min(self, other: Self) -> Self;
     fn lt(self, other: Self) -> <Self::Float as Float>::Mask;

@@ -189,7 +189,7 @@ impl Float for F32x16 {
             // The default in integers, as both split n into halves and their powers are exact: the low bits of the magic
             // sum are n + 254, and each half of it, shifted up, is an exponent.
             let biased = (n + n.constant(MAGIC_F32 + 254.0)).to_bits();
-            let half = biased.shift_right::<1>();
+            let half = I32x16(_mm256_srai_epi32::<1>(biased.0), _mm256_srai_epi32::<1>(biased.1));
             self * half.shift_left::<23>().bits_to_float() * (biased - half).shift_left::<23>().bits_to_float()
         }
         fn sum_lanes(self) -> f32 {
@@ -275,10 +275,6 @@ impl Int32 for I32x16 {
         fn shift_left<const N: u32>(self) -> Self {
             let by = _mm_cvtsi32_si128(N as i32);
             I32x16(_mm256_sll_epi32(self.0, by), _mm256_sll_epi32(self.1, by))
-        }
-        fn shift_right<const N: u32>(self) -> Self {
-            let by = _mm_cvtsi32_si128(N as i32);
-            I32x16(_mm256_sra_epi32(self.0, by), _mm256_sra_epi32(self.1, by))
         }
         fn max(self, o: Self) -> Self { I32x16(_mm256_max_epi32(self.0, o.0), _mm256_max_epi32(self.1, o.1)) }
         fn min(self, o: Self) -> Self { I32x16(_mm256_min_epi32(self.0, o.0), _mm256_min_epi32(self.1, o.1)) }

@@ -225,7 +225,6 @@ impl Int32 for I32x16 {
     with_intrinsics! {
         fn splat(_s: Avx512, x: i32) -> Self { I32x16(_mm512_set1_epi32(x)) }
         fn shift_left<const N: u32>(self) -> Self { I32x16(_mm512_slli_epi32::<N>(self.0)) }
-        fn shift_right<const N: u32>(self) -> Self { I32x16(_mm512_srai_epi32::<N>(self.0)) }
         fn max(self, other: Self) -> Self { I32x16(_mm512_max_epi32(self.0, other.0)) }
         fn min(self, other: Self) -> Self { I32x16(_mm512_min_epi32(self.0, other.0)) }
         fn lt(self, other: Self) -> __mmask16 { _mm512_cmplt_epi32_mask(self.0, other.0) }

@@ -297,13 +297,9 @@ impl Int32 for I32x16 {
     type Float = F32x16;
     with_intrinsics! {
         fn splat(_s: Neon, x: i32) -> Self { I32x16(vdupq_n_s32(x), vdupq_n_s32(x), vdupq_n_s32(x), vdupq_n_s32(x)) }
+        // A constant count compiles to the immediate form.
         fn shift_left<const N: u32>(self) -> Self {
             let by = Self::splat(Neon(()), N as i32);
-            each!(I32x16 <- vshlq_s32(self, by))
-        }
-        // A shift by a negative count goes right, arithmetically; a constant count compiles to the immediate form.
-        fn shift_right<const N: u32>(self) -> Self {
-            let by = Self::splat(Neon(()), -(N as i32));
             each!(I32x16 <- vshlq_s32(self, by))
         }
         fn max(self, other: Self) -> Self { each!(I32x16 <- vmaxq_s32(self, other)) }

@@ -335,11 +335,6 @@ impl Int32 for I32x16 {
     }
 
     #[inline(always)]
-    fn shift_right<const N: u32>(self) -> Self {
-        self.map(|a| a >> N as i32)
-    }
-
-    #[inline(always)]
     fn max(self, other: Self) -> Self {
         I32x16(self.0.max(other.0), self.1.max(other.1))
     }
