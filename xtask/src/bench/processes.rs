@@ -14,6 +14,11 @@ use benches::{Role, Setup, engines};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+/// For how long a process works before it is timed: new threads may share a core until the system has seen them busy, and
+/// a turn is short.
+const SETTLING: Duration = Duration::from_millis(50);
 
 /// What was found of an engine: nanoseconds a call, or why there are none.
 type Found = Result<Summary, Wrong>;
@@ -79,7 +84,14 @@ pub(super) fn run_alone(case: &str, engine: &str, flags: &Bench) -> Result<ExitC
     // Names of engines are constants; this one lives as long as the process, too.
     let setup = Setup { set, threads, only: Some(engine.to_owned().leak()) };
     let plan = plan(flags);
-    let outcomes = engines::pool(threads)?.install(|| measure(&mut *case.trial(setup), plan));
+    let outcomes = engines::pool(threads)?.install(|| {
+        let mut trial = case.trial(setup);
+        let start = Instant::now();
+        while start.elapsed() < SETTLING {
+            trial.run(0);
+        }
+        measure(&mut *trial, plan)
+    });
     let [outcome] = outcomes[..] else { return Err(format!("{} engines are called {engine}", outcomes.len()).into()) };
     println!("{}", encode(outcome.nanoseconds));
     Ok(ExitCode::SUCCESS)
