@@ -1,8 +1,7 @@
 //! Checks of what a user feeds in.
 
-use kernels::KernelSet;
-
 use crate::error::{Error, Result};
+use kernels::KernelSet;
 
 /// How many rows of `cols` elements `data` holds, at least one; `expected` where the number is known.
 pub(crate) fn rows<T>(what: &str, data: &[T], cols: usize, expected: Option<usize>) -> Result<usize> {

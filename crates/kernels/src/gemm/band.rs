@@ -70,6 +70,7 @@ pub(crate) fn band<S: Simd, T: Arithmetic>(
             // vectors unless partial loads are cheap.
             unsafe { kernel(&tile) };
         };
+        // No other cut, and no division to find that out.
         if S::MR_NARROW >= S::MR {
             rows_from(0, height, count);
         } else {

@@ -63,7 +63,8 @@ impl Found {
     }
 }
 
-/// A function of its own, as it takes long to compile and long rows do not notice the call.
+/// Writes the exponentials of a row, with m as its center. A function of its own, as it takes long to compile and long rows do
+/// not notice the call.
 #[inline(never)]
 fn exponentials<S: Simd>(s: S, row: Rows<'_>) -> Found {
     s.run(
