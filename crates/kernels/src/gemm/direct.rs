@@ -6,6 +6,34 @@ use super::problem::BOperand;
 use super::{Arithmetic, Problem, blocking, pack};
 use crate::simd::{Float, Simd};
 
+/// Whether [`tile`] computes the problem: C is one tile of one vector, so there is nothing to cut and nothing to weigh. That
+/// spares 16x16x16 a tenth of its time.
+#[inline]
+pub(crate) fn is_tile<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> bool {
+    let BOperand::View(b) = problem.b else {
+        return false;
+    };
+    let (m, n, k) = problem.shape();
+    let lanes = T::Vector::<S>::LANES;
+    m <= S::MR_NARROW
+        && (n == lanes || n < lanes && T::Vector::<S>::CHEAP_TAIL_LOADS)
+        && blocking::is_one_block::<T>(k, n)
+        && b.has_contiguous_rows()
+        && problem.c.has_contiguous_rows()
+}
+
+/// Computes a problem for which [`is_tile`] holds.
+#[inline(always)]
+pub(crate) fn tile<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>) {
+    let BOperand::View(b) = problem.b else {
+        unreachable!("B was found to be a view");
+    };
+    let (m, n, _) = problem.shape();
+    let (a, b) = (ATile::new(problem.a), BBlock::as_it_lies(b));
+    band::<S, T>(problem.alpha, &a, (m, 1), &b, problem.beta, problem.c.reborrow());
+    problem.finish_part(s, 0, 0, m, n);
+}
+
 /// Whether [`direct`] computes the problem.
 #[inline]
 pub(crate) fn is_direct<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> bool {

@@ -31,6 +31,7 @@ pub(crate) fn serial<S: Simd, T: Arithmetic>(problem: &mut Problem<'_, T>) {
     match problem.order {
         Order::Dot => dot::dots(s, problem),
         Order::Chain if row::is_row(problem) => row::row(s, problem),
+        Order::Chain if direct::is_tile::<S, T>(problem) => direct::tile(s, problem),
         Order::Chain if direct::is_direct::<S, T>(problem) => s.run(
             #[inline(always)]
             |s| direct::direct(s, problem),
