@@ -82,6 +82,8 @@ impl<T: Float> GemmCase<T> {
             3 => (random.choose(&[1, 64, 100]), 1, random.choose(&[1, 63, 64, 65, 300])),
             4 => (random.choose(&edges), 10, random.choose(&[10, 64, 128])),
             5 => [(0, 5, 3), (5, 0, 3), (5, 3, 0), (0, 0, 0), (1, 1, 0)][random.below(5)],
+            // Few columns, also with several blocks of K.
+            6 => (random.choose(&edges), 2 + random.below(11), random.choose(&[7, 30, 33, 511, 512, 513, 1025])),
             _ => (random.choose(&edges), random.choose(&edges), random.choose(&edges)),
         }
     }

@@ -141,8 +141,8 @@ fn strides(rows: usize, cols: usize, random: &mut Random) -> (isize, isize) {
 
 fn products<T: Float + bytemuck::Pod>(set: &KernelSet, side: Side) {
     const LARGEST: usize = 1 << 17;
-    const MS: [usize; 15] = [1, 2, 3, 5, 6, 7, 8, 9, 12, 13, 14, 15, 27, 28, 29];
-    const NS: [usize; 15] = [1, 7, 8, 9, 10, 15, 16, 17, 31, 32, 33, 47, 49, 64, 65];
+    const MS: [usize; 18] = [1, 2, 3, 5, 6, 7, 8, 9, 12, 13, 14, 15, 16, 18, 27, 28, 29, 37];
+    const NS: [usize; 19] = [1, 2, 3, 4, 6, 7, 8, 9, 10, 15, 16, 17, 31, 32, 33, 47, 49, 64, 65];
     const KS: [usize; 10] = [0, 1, 2, 7, 8, 16, 17, 63, 65, 130];
     let new = || Guarded::<T>::new(LARGEST, side);
     let (mut a, mut b, mut c, mut bias, mut output) = (new(), new(), new(), new(), new());

@@ -178,7 +178,7 @@ const fn table<S: Simd>() -> KernelSet {
         normalise: normalise::<S>,
         normalise_backward_params: normalise_backward_params::<S>,
         normalise_backward_input: normalise_backward_input::<S>,
-        gemm_f32: gemm::serial::<S, f32>,
+        gemm_f32: gemm::serial_f32::<S>,
         gemm_f64: gemm::serial::<S, f64>,
         pack_f32: gemm::prepack::<S, f32>,
         pack_f64: gemm::prepack::<S, f64>,

@@ -99,6 +99,9 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const SPARE_REGISTERS: usize;
     /// Dot products that are summed side by side.
     const DOTS: usize;
+    /// Fours of rows that are computed side by side where C has up to 4, 8 and 12 columns, see `gemm::narrow`; 0 where they
+    /// are better computed otherwise.
+    const NARROW_FOURS: [usize; 3];
 
     /// # Safety
     /// - The CPU must have the features of [`Self::ISA`].
@@ -351,6 +354,41 @@ pub(crate) trait Float32: Float<Scalar = f32> {
     fn sqrt(self) -> Self;
     /// Lane i: the lane of `self` that the low four bits of lane i of `lanes` say.
     fn permute(self, lanes: Self::Bits) -> Self;
+    /// Four elements from each of four places `stride` apart, a quarter of the vector each.
+    ///
+    /// # Safety
+    /// - They must be readable.
+    #[inline(always)]
+    unsafe fn load_quarters(s: Self::Simd, from: *const f32, stride: isize) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::load_quarters_tail(s, from, stride, Self::tail(s, Self::QUARTER)) }
+    }
+
+    /// The same for the first elements of each, as many as `tail` has lanes; the others are 0.
+    ///
+    /// # Safety
+    /// - They must be readable, and `tail` have at most a quarter of the lanes.
+    unsafe fn load_quarters_tail(s: Self::Simd, from: *const f32, stride: isize, tail: Self::Tail) -> Self;
+
+    /// Four elements from `from` on, in each quarter.
+    ///
+    /// # Safety
+    /// - They must be readable.
+    #[inline(always)]
+    unsafe fn repeat_quarter(s: Self::Simd, from: *const f32) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe { Self::load_quarters(s, from, 0) }
+    }
+
+    /// The first lanes of quarter `I`, as many as `tail` has.
+    ///
+    /// # Safety
+    /// - As many elements from `to` on must be writable, and `tail` have at most a quarter of the lanes.
+    unsafe fn store_quarter<const I: usize>(self, to: *mut f32, tail: Self::Tail);
+
+    /// In all lanes of each quarter its lane `J`.
+    fn splat_in_quarters<const J: usize>(self) -> Self;
+
     /// The lower and the upper eight lanes, exact.
     fn widen(self) -> (<Self::Simd as Simd>::F64, <Self::Simd as Simd>::F64);
 }

@@ -15,7 +15,7 @@ pub(crate) fn is_tile<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> bool 
     };
     let (m, n, k) = problem.shape();
     let lanes = T::Vector::<S>::LANES;
-    m <= S::MR_NARROW
+    (1..=S::MR_NARROW).contains(&m)
         && (n == lanes || n < lanes && T::Vector::<S>::CHEAP_TAIL_LOADS)
         && blocking::is_one_block::<T>(k, n)
         && b.has_contiguous_rows()

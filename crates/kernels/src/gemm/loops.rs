@@ -21,8 +21,18 @@ use super::band::{ATile, BBlock, band, mr, streams};
 use super::epilogue::TileEpilogue;
 use super::problem::{BOperand, Order};
 use super::scratch::{Buffers, Scratch};
-use super::{Arithmetic, MatMut, MatRef, Problem, blocking, copy, direct, dot, pack, row, scratch};
+use super::{Arithmetic, MatMut, MatRef, Problem, blocking, copy, direct, dot, narrow, pack, row, scratch};
 use crate::simd::{Float, Simd};
+
+/// [`serial`], with what is there for `f32` alone.
+pub(crate) fn serial_f32<S: Simd>(problem: &mut Problem<'_, f32>) {
+    if narrow::is_narrow::<S>(problem) {
+        // SAFETY: as below.
+        narrow::narrow(unsafe { S::assume_available() }, problem);
+    } else {
+        serial::<S, f32>(problem);
+    }
+}
 
 /// Computes a problem on this thread with one instruction set.
 pub(crate) fn serial<S: Simd, T: Arithmetic>(problem: &mut Problem<'_, T>) {

@@ -23,6 +23,7 @@ impl Simd for Avx2 {
     const SPARE_REGISTERS: usize = 0;
     const B_PANELS_BYTES: usize = 512 << 10;
     const DOTS: usize = 1;
+    const NARROW_FOURS: [usize; 3] = [4, 2, 0];
 
     unsafe fn assume_available() -> Self {
         Avx2(())
@@ -252,6 +253,45 @@ with_intrinsics! {
 
 impl Float32 for F32x16 {
     type Bits = I32x16;
+
+    #[inline(always)]
+    unsafe fn load_quarters(_: Avx2, from: *const f32, stride: isize) -> Self {
+        // SAFETY: the caller's promise; the token proves the features.
+        unsafe { F32x16(two_halves(from, stride), two_halves(from.offset(2 * stride), stride)) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_quarters_tail(_: Avx2, from: *const f32, stride: isize, tail: Tail) -> Self {
+        // SAFETY: the caller's promise, as masked lanes are not read; the token proves the features.
+        unsafe {
+            let mask = _mm256_castsi256_si128(tail.0);
+            let quarter = |i| _mm_maskload_ps(from.wrapping_offset(i * stride), mask);
+            F32x16(_mm256_set_m128(quarter(1), quarter(0)), _mm256_set_m128(quarter(3), quarter(2)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn repeat_quarter(_: Avx2, from: *const f32) -> Self {
+        // SAFETY: the caller's promise; the token proves the features.
+        unsafe {
+            let half = _mm256_broadcast_ps(&from.cast::<__m128>().read_unaligned());
+            F32x16(half, half)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store_quarter<const I: usize>(self, to: *mut f32, tail: Tail) {
+        // SAFETY: the caller's promise; the vector proves the features.
+        unsafe {
+            let half = if I < 2 { self.0 } else { self.1 };
+            let quarter = match I % 2 {
+                0 => half,
+                _ => _mm256_permute2f128_ps::<0x11>(half, half),
+            };
+            F32x16(quarter, quarter).store_tail(to, tail);
+        }
+    }
+
     with_intrinsics! {
         fn to_bits(self) -> I32x16 { I32x16(_mm256_castps_si256(self.0), _mm256_castps_si256(self.1)) }
         fn from_bytes(_s: Avx2, bytes: &[u8; 16]) -> Self {
@@ -261,6 +301,14 @@ impl Float32 for F32x16 {
         fn sqrt(self) -> Self { F32x16(_mm256_sqrt_ps(self.0), _mm256_sqrt_ps(self.1)) }
         fn permute(self, lanes: I32x16) -> Self {
             F32x16(permute_half(self, lanes.0), permute_half(self, lanes.1))
+        }
+        fn splat_in_quarters<const J: usize>(self) -> Self {
+            match J {
+                0 => F32x16(_mm256_permute_ps::<0x00>(self.0), _mm256_permute_ps::<0x00>(self.1)),
+                1 => F32x16(_mm256_permute_ps::<0x55>(self.0), _mm256_permute_ps::<0x55>(self.1)),
+                2 => F32x16(_mm256_permute_ps::<0xaa>(self.0), _mm256_permute_ps::<0xaa>(self.1)),
+                _ => F32x16(_mm256_permute_ps::<0xff>(self.0), _mm256_permute_ps::<0xff>(self.1)),
+            }
         }
         fn widen(self) -> (F64x8, F64x8) { (widen_half(self.0), widen_half(self.1)) }
     }

@@ -26,6 +26,7 @@ impl Simd for Avx512 {
     // Of 1 MiB at least: 1024 cubed is 1.02, 2048 cubed 1.04 times as fast as with 512 KiB, as A is packed less often.
     const B_PANELS_BYTES: usize = 768 << 10;
     const DOTS: usize = 4;
+    const NARROW_FOURS: [usize; 3] = [4, 4, 4];
 
     unsafe fn assume_available() -> Self {
         Avx512(())
@@ -206,6 +207,45 @@ with_intrinsics! {
 
 impl Float32 for F32x16 {
     type Bits = I32x16;
+
+    #[inline(always)]
+    unsafe fn load_quarters(_: Avx512, from: *const f32, stride: isize) -> Self {
+        // SAFETY: the caller's promise; the token proves the features.
+        F32x16(unsafe { as_it_is(four_quarters(from, stride)) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_quarters_tail(_: Avx512, from: *const f32, stride: isize, tail: __mmask16) -> Self {
+        // SAFETY: the caller's promise, as masked lanes are not read; the token proves the features.
+        unsafe {
+            let quarter = |i| _mm_maskz_loadu_ps(tail as __mmask8, from.wrapping_offset(i * stride));
+            let first = _mm512_castps128_ps512(quarter(0));
+            let second = _mm512_mask_broadcast_f32x4(first, 0x00f0, quarter(1));
+            let third = _mm512_mask_broadcast_f32x4(second, 0x0f00, quarter(2));
+            F32x16(_mm512_mask_broadcast_f32x4(third, 0xf000, quarter(3)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn repeat_quarter(_: Avx512, from: *const f32) -> Self {
+        // SAFETY: the caller's promise; the token proves the features.
+        F32x16(unsafe { _mm512_broadcast_f32x4(_mm_loadu_ps(from)) })
+    }
+
+    #[inline(always)]
+    unsafe fn store_quarter<const I: usize>(self, to: *mut f32, tail: __mmask16) {
+        // SAFETY: the caller's promise, as masked lanes are not written; the vector proves the features.
+        unsafe {
+            let quarter = match I {
+                0 => _mm512_castps512_ps128(self.0),
+                1 => _mm512_extractf32x4_ps::<1>(self.0),
+                2 => _mm512_extractf32x4_ps::<2>(self.0),
+                _ => _mm512_extractf32x4_ps::<3>(self.0),
+            };
+            _mm_mask_storeu_ps(to, tail as __mmask8, quarter);
+        }
+    }
+
     with_intrinsics! {
         fn to_bits(self) -> I32x16 { I32x16(_mm512_castps_si512(self.0)) }
         fn from_bytes(_s: Avx512, bytes: &[u8; 16]) -> Self {
@@ -213,6 +253,14 @@ impl Float32 for F32x16 {
         }
         fn sqrt(self) -> Self { F32x16(_mm512_sqrt_ps(self.0)) }
         fn permute(self, lanes: I32x16) -> Self { F32x16(_mm512_permutexvar_ps(lanes.0, self.0)) }
+        fn splat_in_quarters<const J: usize>(self) -> Self {
+            F32x16(match J {
+                0 => _mm512_permute_ps::<0x00>(self.0),
+                1 => _mm512_permute_ps::<0x55>(self.0),
+                2 => _mm512_permute_ps::<0xaa>(self.0),
+                _ => _mm512_permute_ps::<0xff>(self.0),
+            })
+        }
         fn widen(self) -> (F64x8, F64x8) {
             (F64x8(_mm512_cvtps_pd(low(self.0))), F64x8(_mm512_cvtps_pd(high(self.0))))
         }
@@ -351,4 +399,19 @@ unsafe fn four_quarters(from: *const f32, stride: isize) -> __m512 {
         let third = _mm512_mask_broadcast_f32x4(second, 0x0f00, _mm_loadu_ps(from.offset(2 * stride)));
         _mm512_mask_broadcast_f32x4(third, 0xf000, _mm_loadu_ps(from.offset(3 * stride)))
     }
+}
+
+/// The same vector, of which the compiler does not know how it came about: it would otherwise merge the last step of that with
+/// each shuffle of it, into shuffles of two registers that take longer.
+///
+/// # Safety
+/// - The CPU must have AVX-512F.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn as_it_is(mut x: __m512) -> __m512 {
+    // SAFETY: it has no instruction, so it does nothing.
+    unsafe {
+        std::arch::asm!("/* {} */", inout(zmm_reg) x, options(pure, nomem, nostack, preserves_flags));
+    }
+    x
 }

@@ -23,6 +23,7 @@ impl Simd for Neon {
     const SPARE_REGISTERS: usize = 0;
     const B_PANELS_BYTES: usize = 512 << 10;
     const DOTS: usize = 1;
+    const NARROW_FOURS: [usize; 3] = [4, 2, 1];
 
     unsafe fn assume_available() -> Self {
         Neon(())
@@ -261,8 +262,47 @@ with_intrinsics! {
     }
 }
 
+/// The first `count` of four lanes, the others 0.
+///
+/// # Safety
+/// - `count` elements from `from` on, at most 4, must be readable.
+#[inline(always)]
+unsafe fn load_quarter(from: *const f32, count: usize) -> float32x4_t {
+    // SAFETY: the caller's promise; called with a token only.
+    unsafe {
+        if count == 4 {
+            return vld1q_f32(from);
+        }
+        let mut lanes = [0.0; 4];
+        std::ptr::copy_nonoverlapping(from, lanes.as_mut_ptr(), count);
+        vld1q_f32(lanes.as_ptr())
+    }
+}
+
 impl Float32 for F32x16 {
     type Bits = I32x16;
+
+    #[inline(always)]
+    unsafe fn load_quarters_tail(_: Neon, from: *const f32, stride: isize, tail: usize) -> Self {
+        // SAFETY: the caller's promise; the token proves the features.
+        let quarter = |i| unsafe { load_quarter(from.offset(i * stride), tail) };
+        F32x16(quarter(0), quarter(1), quarter(2), quarter(3))
+    }
+
+    #[inline(always)]
+    unsafe fn store_quarter<const I: usize>(self, to: *mut f32, tail: usize) {
+        let quarter = [self.0, self.1, self.2, self.3][I];
+        // SAFETY: the caller's promise, `tail` being at most 4; the vector proves the features.
+        unsafe {
+            if tail == 4 {
+                return vst1q_f32(to, quarter);
+            }
+            let mut lanes = [0.0; 4];
+            vst1q_f32(lanes.as_mut_ptr(), quarter);
+            std::ptr::copy_nonoverlapping(lanes.as_ptr(), to, tail);
+        }
+    }
+
     with_intrinsics! {
         fn to_bits(self) -> I32x16 { each!(I32x16 <- vreinterpretq_s32_f32(self)) }
         fn from_bytes(_s: Neon, bytes: &[u8; 16]) -> Self {
@@ -287,6 +327,14 @@ impl Float32 for F32x16 {
                 vreinterpretq_f32_u8(vqtbl4q_u8(table, vreinterpretq_u8_s32(index)))
             };
             F32x16(quarter(lanes.0), quarter(lanes.1), quarter(lanes.2), quarter(lanes.3))
+        }
+        fn splat_in_quarters<const J: usize>(self) -> Self {
+            match J {
+                0 => each!(F32x16 <- vdupq_laneq_f32::<0>(self)),
+                1 => each!(F32x16 <- vdupq_laneq_f32::<1>(self)),
+                2 => each!(F32x16 <- vdupq_laneq_f32::<2>(self)),
+                _ => each!(F32x16 <- vdupq_laneq_f32::<3>(self)),
+            }
         }
         fn widen(self) -> (F64x8, F64x8) { (widen_half(self.0, self.1), widen_half(self.2, self.3)) }
     }

@@ -28,6 +28,7 @@ impl Simd for Portable {
     const SPARE_REGISTERS: usize = 0;
     const B_PANELS_BYTES: usize = 512 << 10;
     const DOTS: usize = 1;
+    const NARROW_FOURS: [usize; 3] = [1, 0, 0];
 
     unsafe fn assume_available() -> Self {
         Portable(())
@@ -310,6 +311,29 @@ impl Float32 for F32x16 {
         let from = self.to_lanes();
         let (low, high) = (lanes.0.to_array(), lanes.1.to_array());
         Self::from_lanes(std::array::from_fn(|i| from[(if i < 8 { low[i] } else { high[i - 8] } & 15) as usize]))
+    }
+
+    #[inline(never)]
+    unsafe fn load_quarters_tail(_: Portable, from: *const f32, stride: isize, tail: usize) -> Self {
+        let mut lanes = [0.0; Self::LANES];
+        for (i, quarter) in (0..).zip(lanes.chunks_exact_mut(Self::QUARTER)) {
+            // SAFETY: the caller's promise, `tail` being at most a quarter of the lanes.
+            unsafe { std::ptr::copy_nonoverlapping(from.offset(i * stride), quarter.as_mut_ptr(), tail) };
+        }
+        Self::from_lanes(lanes)
+    }
+
+    #[inline(always)]
+    unsafe fn store_quarter<const I: usize>(self, to: *mut f32, tail: usize) {
+        let lanes = &self.to_lanes()[I * Self::QUARTER..][..tail];
+        // SAFETY: the caller's promise.
+        unsafe { std::ptr::copy_nonoverlapping(lanes.as_ptr(), to, lanes.len()) };
+    }
+
+    #[inline(never)]
+    fn splat_in_quarters<const J: usize>(self) -> Self {
+        let lanes = self.to_lanes();
+        Self::from_lanes(std::array::from_fn(|i| lanes[i - i % Self::QUARTER + J]))
     }
 
     #[inline(always)]
