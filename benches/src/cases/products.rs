@@ -90,6 +90,7 @@ fn thin() -> Vec<(String, Gemm)> {
         passes("tiny K ", &[FORWARD, D_X], (256, 2, 2)),
         passes("tiny K ", &[FORWARD], (64, 4, 128)),
         passes("tiny K ", &[D_X], (64, 128, 4)),
+        passes("four outputs ", &[FORWARD, D_W], (64, 128, 4)),
         passes("tiny K ", &[D_W], (4, 128, 128)),
     ]
     .concat()
