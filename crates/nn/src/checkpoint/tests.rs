@@ -191,6 +191,41 @@ fn every_flipped_bit_of_a_training_is_found() {
     assert!(read(&bytes).is_ok());
 }
 
+/// The checksum is no signature: whoever writes a file can make it right.
+#[test]
+fn numbers_that_no_training_has_are_refused() {
+    let options = TrainOptions { max_epochs: 3, threads: 1, ..TrainOptions::default() };
+    let trainer = |model| Trainer::new(model, options).unwrap();
+    let model = || Model::logistic_regression(1).unwrap();
+    let mut trained = trainer(model());
+    trained.fit((&[0.5, -0.5], &[0, 1])).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("training.safetensors");
+    trained.save(&path).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    for (name, from, to) in [
+        ("batch", "batch 0", "batch 9"),
+        ("correct", "correct 0", "correct 9"),
+        ("loss_sum", "loss_sum 0.0", "loss_sum NaN"),
+        ("weight_sum", "weight_sum 0.0", "weight_sum inf"),
+        ("epoch", "epoch 3", "epoch 4"),
+    ] {
+        let mut changed = bytes.clone();
+        let from = format!("\\n{from}\\n");
+        let at = bytes.windows(from.len()).position(|bytes| bytes == from.as_bytes()).expect(name);
+        changed[at + 2..at + from.len() - 2].copy_from_slice(to.as_bytes());
+        container::seal(&mut changed);
+        fs::write(&path, changed).unwrap();
+        let error = trainer(model()).resume(&path).unwrap_err();
+        let Error::File(FileError { problem: Problem::CheckpointValue { name: found, .. }, .. }) = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(found, name);
+    }
+    fs::write(&path, bytes).unwrap();
+    trainer(model()).resume(&path).unwrap();
+}
+
 #[test]
 fn whatever_fails_while_a_checkpoint_is_written_the_old_or_the_new_one_can_be_gone_on_from() {
     let options = TrainOptions { optimizer: Adam::default().into(), threads: 1, ..TrainOptions::default() };

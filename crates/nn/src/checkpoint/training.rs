@@ -1,6 +1,8 @@
 //! The state of a training as tensors and lines, and back.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 
 use safetensors::tensor::Dtype;
 
@@ -12,7 +14,7 @@ use crate::inference::Evaluation;
 use crate::model::Model;
 use crate::optim::OptimizerState;
 use crate::params::{self, Parameter};
-use crate::train::{Course, EpochReport, Position, TrainOptions};
+use crate::train::{BatchSize, Course, EpochReport, Position, TrainOptions};
 
 /// What begins the names of tensors that are not the model's.
 const OPTIMIZER: &str = "optimizer.";
@@ -101,18 +103,23 @@ pub(super) fn read(
             params::write(layout, &values, arena.as_mut_slice());
         }
     }
-    let step: u64 = number(file, "step")?;
-    // One more must be a number too.
-    if step == u64::MAX {
-        return Err(Problem::CheckpointValue { name: "step".to_owned(), value: step.to_string() }.into());
-    }
-    let position = Position { step, epoch: number(file, "epoch")?, batch: number(file, "batch")? };
+    // None of these can be passed by training; beyond them a number could overflow or name a batch that there is not.
+    let rows = number(file, "rows", 0..=usize::MAX)?;
+    let batches = match options.batch_size {
+        BatchSize::Rows(size) => rows.div_ceil(size),
+        BatchSize::All => rows.min(1),
+    };
+    let position = Position {
+        step: number(file, "step", 0..=u64::MAX / 2)?,
+        epoch: number(file, "epoch", 0..=usize::MAX / 2)?,
+        batch: number(file, "batch", 0..=batches)?,
+    };
     let course = Course {
         position,
-        rows: number(file, "rows")?,
-        loss_sum: number(file, "loss_sum")?,
-        weight_sum: number(file, "weight_sum")?,
-        correct: number(file, "correct")?,
+        rows,
+        loss_sum: number(file, "loss_sum", 0.0..=f64::MAX)?,
+        weight_sum: number(file, "weight_sum", 0.0..=f64::MAX)?,
+        correct: number(file, "correct", 0..=rows.saturating_mul(model.objective.judged_per_row()))?,
         history: history(file, position.epoch)?,
         best,
     };
@@ -124,9 +131,11 @@ pub(super) fn read(
     }
 }
 
-fn number<T: std::str::FromStr>(file: &Container<'_>, name: &str) -> Result<T, Problem> {
+/// The number called `name`, if it is in the range that is `allowed`.
+fn number<T: FromStr + PartialOrd>(file: &Container<'_>, name: &str, allowed: RangeInclusive<T>) -> Result<T, Problem> {
     let value = file.value(name).unwrap_or_default();
-    value.parse().map_err(|_| Problem::CheckpointValue { name: name.to_owned(), value: value.to_owned() })
+    let number = value.parse().ok().filter(|number| allowed.contains(number));
+    number.ok_or_else(|| Problem::CheckpointValue { name: name.to_owned(), value: value.to_owned() })
 }
 
 fn history(file: &Container<'_>, epochs: usize) -> Result<Vec<EpochReport>, Problem> {
