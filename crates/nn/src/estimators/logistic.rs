@@ -251,11 +251,11 @@ impl LogisticRegression {
     pub fn intercepts(&self) -> Result<Vec<f64>> {
         let Fitted { classifier, optimum } = self.fitted()?;
         let (inputs, outputs) = (classifier.model().inputs(), classifier.model().outputs());
-        Ok(match optimum {
-            _ if !self.intercept => vec![0.0; outputs],
+        let intercepts = match optimum {
             Some(theta) => theta[inputs * outputs..].to_vec(),
             None => classifier.parameter("0.bias"),
-        })
+        };
+        Ok(if intercepts.is_empty() { vec![0.0; outputs] } else { intercepts })
     }
 
     /// The classes in ascending order.

@@ -128,6 +128,15 @@ fn an_intercept_can_be_left_out() {
     classifier.fit(&x, &y).unwrap();
     assert_eq!(classifier.intercepts().unwrap(), [0.0]);
     assert_eq!(classifier.predict_proba(&[0.0]).unwrap(), [0.5, 0.5]);
+
+    // What is configured afterwards is for the next call of `fit`.
+    let classifier = classifier.intercept(true);
+    assert_eq!(classifier.intercepts().unwrap(), [0.0]);
+    let mut classifier = LogisticRegression::new();
+    classifier.fit(&x, &y).unwrap();
+    let intercepts = classifier.intercepts().unwrap();
+    assert_ne!(intercepts, [0.0]);
+    assert_eq!(classifier.intercept(false).intercepts().unwrap(), intercepts);
 }
 
 #[test]
