@@ -160,7 +160,6 @@ fn state_tensors(model: &Model, prefix: &str) -> Vec<Tensor> {
     let tensor = |entry| match entry {
         StateEntry::Tensor(parameter) => tensor_of(parameter, prefix),
         StateEntry::Count { name, value } => {
-            // PyTorch has no unsigned ones.
             let bytes = (value as i64).to_le_bytes().to_vec();
             Tensor { name: format!("{prefix}{name}"), dtype: Dtype::I64, shape: Vec::new(), bytes }
         }

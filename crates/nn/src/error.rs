@@ -165,6 +165,16 @@ pub enum Error {
         loss: f64,
     },
 
+    /// The loss on the rows for validation is NaN or infinite, which no epoch can be compared with. The model holds the
+    /// parameters after the epoch.
+    #[error("the loss on the rows for validation is {loss} after epoch {epoch}: {DIVERGED}")]
+    NonFiniteValidationLoss {
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The loss.
+        loss: f64,
+    },
+
     /// A step made something NaN or infinite, or would have had to. The model holds the parameters of that moment.
     #[error("{what} {parameter}, in layer {layer}, has {value} in epoch {epoch}, batch {batch}: {DIVERGED}")]
     NonFiniteUpdate {

@@ -188,23 +188,29 @@ impl Objective {
     }
 
     /// `Σ_i s_i v_i`
-    fn weight(&self, rows: usize, WeightedTargets { targets, weights }: WeightedTargets<'_>) -> f64 {
-        let of_class = |classes: &[f32], row: usize| match targets {
+    fn weight(&self, rows: usize, targets: WeightedTargets<'_>) -> f64 {
+        if targets.weights.is_none() && self.weights_of_targets().is_none() {
+            return rows as f64;
+        }
+        (0..rows).map(|row| self.row_weight(targets, row)).sum()
+    }
+
+    /// `s_i v_i` of row i.
+    pub(crate) fn row_weight(&self, WeightedTargets { targets, weights }: WeightedTargets<'_>, row: usize) -> f64 {
+        let of_target = |classes: &[f32]| match targets {
             Targets::Labels(labels) => f64::from(classes[labels[row] as usize]),
             Targets::Values(values) => {
                 let targets = &values[row * self.outputs..][..self.outputs];
                 classes.iter().zip(targets).map(|(&class, &target)| f64::from(class) * f64::from(target)).sum()
             }
         };
-        let classes = self.options.class_weights.as_deref().filter(|_| self.loss == Loss::SoftmaxCrossEntropy);
-        if weights.is_none() && classes.is_none() {
-            return rows as f64;
-        }
-        let of_row = |row| {
-            let sample = weights.map_or(1.0, |weights| f64::from(weights[row]));
-            sample * classes.map_or(1.0, |classes| of_class(classes, row))
-        };
-        (0..rows).map(of_row).sum()
+        let sample = weights.map_or(1.0, |weights| f64::from(weights[row]));
+        sample * self.weights_of_targets().map_or(1.0, of_target)
+    }
+
+    /// The weights of classes, where `v_i` is made of them.
+    fn weights_of_targets(&self) -> Option<&[f32]> {
+        self.options.class_weights.as_deref().filter(|_| self.loss == Loss::SoftmaxCrossEntropy)
     }
 
     /// Whether all rows and all of their terms count the same and nothing is smoothed, but for weights of rows.

@@ -9,7 +9,7 @@ use crate::check;
 use crate::error::{Error, Result};
 use crate::layers::Layer;
 use crate::losses::{Loss, LossOptions, Objective};
-use crate::params::{self, Buffer, ParamLayout, Parameter, StateEntry};
+use crate::params::{self, Buffer, Count, ParamLayout, Parameter, StateEntry};
 use crate::stages::Stages;
 
 /// Layers, one after the other, and the loss that they are trained for.
@@ -138,8 +138,12 @@ impl Model {
     /// Replaces the whole number `name`, such as `1.num_batches_tracked`.
     ///
     /// # Errors
-    /// [`Error::UnknownParameter`].
+    /// [`Error::UnknownParameter`]; [`Error::InvalidHyperParameter`] for 2^63 or more, which files cannot hold.
     pub fn set_count(&mut self, name: &str, value: u64) -> Result<()> {
+        if value > Count::MAX {
+            let (name, value) = ("the number of batches that a norm has seen", value.to_string());
+            return Err(Error::InvalidHyperParameter { name, value, allowed: "below 2^63" });
+        }
         match self.stages.counts.iter_mut().find(|count| count.name == name) {
             Some(count) => {
                 count.value = value;

@@ -3,6 +3,7 @@
 mod clip;
 mod schedule;
 
+use std::fmt::Debug;
 use std::ops::Range;
 
 use kernels::KernelSet;
@@ -86,7 +87,7 @@ impl Optimizer {
             Optimizer::Sgd(Sgd { momentum, nesterov, weight_decay, .. }) => {
                 share("momentum", momentum)?;
                 if nesterov && momentum == 0.0 {
-                    return Err(invalid("nesterov", "true", "false without momentum"));
+                    return Err(invalid("nesterov", true, "false without momentum"));
                 }
                 not_negative("weight_decay", weight_decay)
             }
@@ -165,19 +166,20 @@ impl OptimizerState {
     }
 }
 
-fn invalid(name: &'static str, value: impl ToString, allowed: &'static str) -> Error {
-    Error::InvalidHyperParameter { name, value: value.to_string(), allowed }
+fn invalid(name: &'static str, value: impl Debug, allowed: &'static str) -> Error {
+    Error::InvalidHyperParameter { name, value: format!("{value:?}"), allowed }
 }
 
 /// Kernels compute in f32: what rounds to 0 or infinity there is neither above 0 nor finite.
 fn positive(name: &'static str, value: f64) -> Result<()> {
     let single = value as f32;
-    if single.is_finite() && single > 0.0 { Ok(()) } else { Err(invalid(name, value, "finite and above 0")) }
+    let allowed = "finite and above 0 in single precision";
+    if single.is_finite() && single > 0.0 { Ok(()) } else { Err(invalid(name, value, allowed)) }
 }
 
 fn not_negative(name: &'static str, value: f64) -> Result<()> {
     let fits = (value as f32).is_finite() && value >= 0.0;
-    if fits { Ok(()) } else { Err(invalid(name, value, "finite and at least 0")) }
+    if fits { Ok(()) } else { Err(invalid(name, value, "finite in single precision and at least 0")) }
 }
 
 fn share(name: &'static str, value: f64) -> Result<()> {

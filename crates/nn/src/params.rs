@@ -88,11 +88,20 @@ impl Layout {
     }
 }
 
-/// How many batches a norm has seen.
+/// How many batches a norm has seen: at most [`MAX`](Self::MAX), where it stays.
 #[derive(Clone, Debug)]
 pub(crate) struct Count {
     pub(crate) name: String,
     pub(crate) value: u64,
+}
+
+impl Count {
+    /// Files have signed numbers, as PyTorch has no unsigned ones.
+    pub(crate) const MAX: u64 = i64::MAX as u64;
+
+    pub(crate) fn increment(&mut self) {
+        self.value = Self::MAX.min(self.value + 1);
+    }
 }
 
 /// A part of what a model has learnt, with the name and shape that PyTorch's `state_dict` gives it.

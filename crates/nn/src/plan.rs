@@ -13,7 +13,7 @@ use crate::batches::Batch;
 use crate::error::Result;
 use crate::losses::{BatchLoss, Targets};
 use crate::model::Model;
-use crate::params::Buffer;
+use crate::params::{Buffer, Count};
 use crate::stages::{Op, Stage};
 pub(crate) use cut::Cut;
 use kernels::fused::Descent;
@@ -117,7 +117,7 @@ impl Plan {
             for (norm, running, states) in self.passes.batch_norms(&model.stages.list) {
                 states.iter().for_each(|state| state.track(norm, rows, model.buffers.as_mut_slice(), running));
             }
-            model.stages.counts.iter_mut().for_each(|count| count.value += 1);
+            model.stages.counts.iter_mut().for_each(Count::increment);
         }
         Ok(loss)
     }

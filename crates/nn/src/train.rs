@@ -177,8 +177,8 @@ impl Trainer {
     /// - [`Error::OtherData`] if an epoch was begun with another number of rows
     /// - [`Error::InvalidHyperParameter`] for a `validation_fraction` that leaves no rows on one side
     /// - [`Error::BatchTooSmall`], [`Error::OutOfMemory`]
-    /// - [`Error::NonFiniteLoss`], [`Error::NonFiniteUpdate`], [`Error::NonFiniteParameter`] if training diverges; the
-    ///   model then holds the parameters of that moment
+    /// - [`Error::NonFiniteLoss`], [`Error::NonFiniteUpdate`], [`Error::NonFiniteParameter`],
+    ///   [`Error::NonFiniteValidationLoss`] if training diverges; the model then holds the parameters of that moment
     pub fn fit<'d>(&mut self, data: impl Into<Examples<'d>>) -> Result<TrainReport> {
         self.fit_watched(data, None, None::<fn(&Trainer, Progress) -> ControlFlow<()>>)
     }
@@ -219,8 +219,15 @@ impl Trainer {
             None if validation_fraction > 0.0 => {
                 let drawn = Validation::drawn(&self.model, x, examples.targets, validation_fraction, (seed, 0))?;
                 if let Some(held_out) = drawn.0.examples() {
-                    CheckedTargets::new(&self.model.objective, held_out.targets, rows - drawn.1.len())?;
+                    let (objective, drawn) = (&self.model.objective, rows - drawn.1.len());
+                    CheckedTargets::part(objective, held_out.targets, drawn)?.check_weight(
+                        objective,
+                        0..drawn,
+                        "the weights of the rows drawn for validation",
+                    )?;
                 }
+                let left = drawn.1.iter().copied();
+                targets.check_weight(&self.model.objective, left, "the weights of the rows left to train on")?;
                 (drawn.0, Some(drawn.1))
             }
             None => (Validation::None, None),
@@ -251,11 +258,13 @@ impl Trainer {
     /// the optimiser and for a schedule by steps, and belongs to no epoch. It allocates no memory if it has no more rows
     /// than the largest batch before.
     ///
-    /// It is one of this rank alone, without shards. It runs on the threads of the pool that it is called in: put the loop into [`pool`](Self::pool)`.install`, if the
+    /// It runs on the threads of the pool that it is called in: put the loop into [`pool`](Self::pool)`.install`, if the
     /// layers are large enough for several.
     ///
     /// # Errors
-    /// Those of [`fit`](Self::fit), with 0 for the epoch and the number of the step for the batch.
+    /// Those of [`fit`](Self::fit), with 0 for the epoch and the number of the step for the batch;
+    /// [`Error::InvalidHyperParameter`] with [`TrainOptions::sharding`], as the rows are not cut into shards here. Where an
+    /// update of plain descent overflows, it is the next step that finds it.
     ///
     /// ```
     /// # use nn::{Model, TrainOptions, Trainer};
@@ -271,6 +280,10 @@ impl Trainer {
     /// # }
     /// ```
     pub fn step<'d>(&mut self, data: impl Into<Examples<'d>>) -> Result<f64> {
+        if let Some(sharding) = self.options.sharding {
+            let (name, value) = ("sharding", format!("{sharding:?}"));
+            return Err(Error::InvalidHyperParameter { name, value, allowed: "None for single steps" });
+        }
         let Examples { x, targets } = data.into();
         let x = self.model.check_inputs(x)?;
         let rows = x.count();
@@ -281,9 +294,16 @@ impl Trainer {
         let mut scratch = std::mem::take(&mut self.scratch);
         let x = x.range(self.model.kernels, 0, rows, &mut scratch);
         let batch = Batch { x, targets: targets.rows(0, rows, outputs), next: None };
-        let loss = self.update(&mut plan.0, PlateauState::default(), batch, place);
+        let plateau = self.plateau();
+        let loss = self.update(&mut plan.0, plateau, batch, place);
         (self.plan, self.scratch) = (Some(plan), scratch);
         Ok(loss?.mean)
+    }
+
+    /// What the epochs so far have made of the learning rate.
+    fn plateau(&self) -> PlateauState {
+        let losses = self.course.history.iter().map(EpochReport::judged_loss);
+        PlateauState::after(&self.options.schedule, losses)
     }
 
     /// The memory of steps of up to `rows` rows.

@@ -6,7 +6,7 @@ use crate::random::{Purpose, Stream};
 
 /// Zeros elements at random while training; predictions are not touched.
 ///
-/// Whether an element of a batch is kept is a function of the seed of the model, the number of the step, the number of the
+/// Whether an element of a batch is kept is a function of the seed of the training, the number of the step, the number of the
 /// layer and the place of the element in the batch, or in the share of its shard, so it is the same on any number of threads and
 /// after a resumption.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -100,7 +100,8 @@ impl<'a> CheckedTargets<'a> {
     /// Checks the targets of `rows` rows.
     pub(crate) fn new(objective: &Objective, targets: WeightedTargets<'a>, rows: usize) -> Result<Self> {
         let checked = Self::part(objective, targets, rows)?;
-        if checked.have_weight() { Ok(checked) } else { Err(Error::NoWeight { what: check::SAMPLE_WEIGHTS }) }
+        checked.check_weight(objective, 0..rows, "the weights of the rows")?;
+        Ok(checked)
     }
 
     /// The same for a part of the rows, which may have weights that are all 0 where other parts have others.
@@ -110,18 +111,32 @@ impl<'a> CheckedTargets<'a> {
         Ok(CheckedTargets { values: TargetValues::new(objective.loss, targets, rows, objective.outputs)?, weights })
     }
 
-    /// Whether there is a row that counts.
-    pub(crate) fn have_weight(&self) -> bool {
-        self.weights.is_none_or(|weights| weights.iter().any(|&weight| weight > 0.0))
+    /// Whether one of the `rows` counts: by its own weight, and by that of its target where the mean is over those.
+    pub(crate) fn have_weight(&self, objective: &Objective, mut rows: impl Iterator<Item = usize>) -> bool {
+        rows.any(|row| objective.row_weight(self.all(), row) > 0.0)
+    }
+
+    /// An error unless one of the `rows` counts; `what` names their weights.
+    pub(crate) fn check_weight(
+        &self,
+        objective: &Objective,
+        rows: impl Iterator<Item = usize>,
+        what: &'static str,
+    ) -> Result<()> {
+        if self.have_weight(objective, rows) { Ok(()) } else { Err(Error::NoWeight { what }) }
     }
 
     /// The targets of the rows `from..to`, which have `outputs` values each.
     pub(crate) fn rows(&self, from: usize, to: usize, outputs: usize) -> WeightedTargets<'_> {
+        self.all().rows(from, to, outputs)
+    }
+
+    fn all(&self) -> WeightedTargets<'_> {
         let targets = match &self.values {
             TargetValues::Labels(labels) => Targets::Labels(labels),
             TargetValues::Values(values) => Targets::Values(values),
         };
-        WeightedTargets { targets, weights: self.weights }.rows(from, to, outputs)
+        WeightedTargets { targets, weights: self.weights }
     }
 }
 

@@ -99,9 +99,7 @@ impl Schedule {
     /// The factor at `time`, in units of [`clock`](Self::clock) from 0, when the epochs before had these `losses`, which
     /// only [`Plateau`] asks for.
     pub fn factor(&self, time: u64, losses: &[f64]) -> f64 {
-        let mut plateau = PlateauState::default();
-        losses.iter().for_each(|&loss| plateau.record(self, loss));
-        self.factor_after(time, plateau)
+        self.factor_after(time, PlateauState::after(self, losses.iter().copied()))
     }
 
     pub(crate) fn factor_after(&self, time: u64, plateau: PlateauState) -> f64 {
@@ -140,7 +138,10 @@ impl Schedule {
             Decay::Cosine { last, .. } => share_or_one("the last factor of a schedule", last),
             Decay::InverseScaling { power } => not_negative("the power of a schedule", power),
             Decay::Plateau(Plateau { factor: value, threshold, minimum, .. }) => {
-                at_most_one(factor, value)?;
+                if value >= 1.0 {
+                    return Err(invalid("the factor of a plateau", value, "above 0 and below 1"));
+                }
+                positive("the factor of a plateau", value)?;
                 share_or_one("the threshold of a plateau", threshold)?;
                 share_or_one("the minimum of a plateau", minimum)
             }
@@ -167,6 +168,15 @@ impl Default for PlateauState {
 }
 
 impl PlateauState {
+    /// That after epochs with these losses.
+    pub(crate) fn after(schedule: &Schedule, losses: impl Iterator<Item = f64>) -> Self {
+        let mut state = Self::default();
+        if let Decay::Plateau(_) = schedule.decay {
+            losses.for_each(|loss| state.record(schedule, loss));
+        }
+        state
+    }
+
     /// Takes in the loss of the next epoch.
     pub(crate) fn record(&mut self, schedule: &Schedule, loss: f64) {
         let Decay::Plateau(Plateau { patience, threshold, .. }) = schedule.decay else { return };

@@ -16,7 +16,7 @@ use crate::collective::link::{Link, Message};
 use crate::error::Result;
 use crate::inference::Judged;
 use crate::model::Model;
-use crate::params::Buffer;
+use crate::params::{Buffer, Count};
 
 /// All memory of such steps.
 ///
@@ -182,7 +182,7 @@ impl ShardedPlan {
                 }
             }
         }
-        model.stages.counts.iter_mut().for_each(|count| count.value += 1);
+        model.stages.counts.iter_mut().for_each(Count::increment);
     }
 
     /// The first layer that returned NaN or an infinity for the local `rows` rows.

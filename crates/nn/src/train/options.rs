@@ -101,10 +101,10 @@ impl TrainOptions {
             return invalid("n_iter_no_change", "0".into(), "at least 1");
         }
         if let Some(tol) = self.tol.filter(|tol| !(tol.is_finite() && *tol >= 0.0)) {
-            return invalid("tol", tol.to_string(), "finite and at least 0, or None");
+            return invalid("tol", format!("{tol:?}"), "finite and at least 0, or None");
         }
         if !(0.0..1.0).contains(&self.validation_fraction) {
-            return invalid("validation_fraction", self.validation_fraction.to_string(), "at least 0 and below 1");
+            return invalid("validation_fraction", format!("{:?}", self.validation_fraction), "at least 0 and below 1");
         }
         self.sharding.map_or(Ok(()), |sharding| sharding.check())?;
         if self.threads > MAX_THREADS {

@@ -116,12 +116,16 @@ impl<S: Steps> Run<S> {
         check_parameters(&trainer.model, epoch)?;
 
         let model = &trainer.model;
+        let validation = self.steps.validate(model)?;
+        if let Some(loss) = validation.map(|validation| validation.loss).filter(|loss| !loss.is_finite()) {
+            return Err(Error::NonFiniteValidationLoss { epoch, loss });
+        }
         let judged = rows as f64 * model.objective.judged_per_row() as f64;
         let report = EpochReport {
             epoch,
             loss: trainer.course.loss_sum / trainer.course.weight_sum,
             accuracy: model.loss().is_classification().then(|| trainer.course.correct as f64 / judged),
-            validation: self.steps.validate(model)?,
+            validation,
             samples_per_second: rows_trained as f64 / seconds,
         };
         if monitor.record(report.judged_loss()) && trainer.options.keep_best {

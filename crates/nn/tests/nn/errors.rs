@@ -1,8 +1,9 @@
 //! Whatever a user feeds in: an error that says where, and a model as it was.
 
+use nn::collective::Sharding;
 use nn::{
-    Activation, Adagrad, Adam, BatchSize, Clip, Decay, Error, Loss, Model, Optimizer, Plateau, RmsProp, Schedule, Sgd,
-    Targets, TrainOptions, Trainer,
+    Activation, Adagrad, Adam, BatchNorm, BatchSize, Clip, Decay, Error, Loss, LossOptions, Model, Optimizer, Plateau,
+    RmsProp, Schedule, Sgd, StateEntry, Targets, TrainOptions, Trainer,
 };
 
 use crate::{bits, descent};
@@ -131,6 +132,70 @@ fn divergence_names_epoch_batch_and_layer() {
     assert!(matches!(error, Error::NonFiniteLoss { epoch: 1, batch: 1, layer: Some(1), .. }), "{error}");
 }
 
+/// A class weight of 0 counts like a sample weight of 0: without any weight there is no mean.
+#[test]
+fn rows_without_weight_are_refused() {
+    let options = LossOptions { class_weights: Some(vec![0.0, 1.0]), ..LossOptions::default() };
+    let model = || {
+        let model = Model::builder(1).linear(2, Activation::Identity).loss(Loss::SoftmaxCrossEntropy);
+        model.loss_options(options.clone()).build().unwrap()
+    };
+    let x = [0.0, 1.0, 2.0, 3.0];
+    let soft = [1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0];
+    for targets in [Targets::Labels(&[0; 4]), Targets::Values(&soft)] {
+        let error = refused(model(), &x, targets);
+        assert!(matches!(error, Error::NoWeight { .. }), "{error}");
+    }
+    assert!(model().evaluate(&x, &[0, 0, 1, 0]).unwrap().loss.is_finite());
+
+    let half = TrainOptions { validation_fraction: 0.5, ..TrainOptions::default() };
+    let mut refusals = [0, 0];
+    for seed in 0..20 {
+        let mut trainer = Trainer::new(model(), TrainOptions { seed, ..half }).unwrap();
+        let error = trainer.fit((&x, &[0, 0, 1, 0])).unwrap_err();
+        assert!(matches!(error, Error::NoWeight { .. }), "{error}");
+        refusals[usize::from(error.to_string().contains("validation"))] += 1;
+    }
+    assert!(refusals.iter().all(|&count| count > 0), "{refusals:?}");
+}
+
+#[test]
+fn a_validation_loss_that_is_not_finite_names_its_epoch() {
+    let mut model = Model::builder(1).linear(2, Activation::Identity).linear(1, Activation::Identity).build().unwrap();
+    model.set_parameter("0.weight", &[2, 1], &[20.0, -20.0]).unwrap();
+    model.set_parameter("1.weight", &[1, 2], &[0.1, 0.1]).unwrap();
+    let options = TrainOptions { optimizer: descent(1e-6), ..TrainOptions::default() };
+    let mut trainer = Trainer::new(model, options).unwrap();
+    let (x, y) = ([0.0, 1.0], [0.0f32, 1.0]);
+    let observer = |_: &Trainer, _| std::ops::ControlFlow::Continue(());
+    let error = trainer.fit_observed((&x, &y), Some((&[1e38], &[1.0f32]).into()), observer).unwrap_err();
+    assert!(matches!(error, Error::NonFiniteValidationLoss { epoch: 1, loss } if !loss.is_finite()), "{error}");
+    assert_says(&error, &["validation", "epoch 1"]);
+}
+
+/// The rows of a step are not cut into shards, so its result would not be that of the options.
+#[test]
+fn a_single_step_takes_no_shards() {
+    let sharding = Some(Sharding { shards: 2, ..Sharding::default() });
+    let options = TrainOptions { sharding, ..TrainOptions::default() };
+    let mut trainer = Trainer::new(model(Loss::Mse, 1), options).unwrap();
+    let error = trainer.step((&[1.0; 4], &[0.0f32; 2])).unwrap_err();
+    assert_says(&error, &["sharding", "shards: 2", "None"]);
+    assert_eq!(trainer.position().step, 0);
+}
+
+#[test]
+fn a_count_of_batches_stays_one_that_files_can_hold() {
+    let mut model = Model::builder(1).batch_norm(BatchNorm::default()).build().unwrap();
+    let name = "0.num_batches_tracked";
+    assert_says(&model.set_count(name, 1 << 63).unwrap_err(), &["9223372036854775808", "below 2^63"]);
+    model.set_count(name, (1 << 63) - 1).unwrap();
+    let mut trainer = Trainer::new(model, TrainOptions::default()).unwrap();
+    trainer.step((&[1.0, 2.0], &[0.0f32; 2])).unwrap();
+    let count = StateEntry::Count { name, value: (1 << 63) - 1 };
+    assert!(trainer.model().state().any(|entry| entry == count));
+}
+
 /// An infinite weight behind a ReLU that it turned off does not show in the loss.
 #[test]
 fn an_infinite_parameter_is_named_after_its_epoch() {
@@ -157,7 +222,7 @@ fn hyper_parameters_out_of_range_say_what_is_allowed() {
     refused(TrainOptions { n_iter_no_change: 0, ..default() }, "n_iter_no_change", "0");
     refused(TrainOptions { threads: usize::MAX, ..default() }, "threads", &usize::MAX.to_string());
     for value in [0.0, -0.1, 1e-60, 1e39, f64::NAN, f64::INFINITY] {
-        refused(TrainOptions { optimizer: descent(value), ..default() }, "learning_rate", &value.to_string());
+        refused(TrainOptions { optimizer: descent(value), ..default() }, "learning_rate", &format!("{value:?}"));
     }
     for value in [-0.1, f64::NAN, f64::INFINITY] {
         refused(TrainOptions { tol: Some(value), ..default() }, "tol", &value.to_string());
@@ -197,6 +262,7 @@ fn hyper_parameters_of_optimisers_out_of_range_say_what_is_allowed() {
         Decay::Cosine { over: 1, last: -0.5 },
         Decay::InverseScaling { power: f64::NAN },
         Decay::Plateau(Plateau { factor: 0.0, ..Plateau::default() }),
+        Decay::Plateau(Plateau { factor: 1.0, ..Plateau::default() }),
         Decay::Plateau(Plateau { threshold: -0.5, ..Plateau::default() }),
         Decay::Plateau(Plateau { minimum: 2.0, ..Plateau::default() }),
     ] {

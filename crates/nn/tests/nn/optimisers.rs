@@ -103,6 +103,27 @@ fn a_schedule_sets_the_learning_rate_of_each_step() {
 }
 
 #[test]
+fn a_step_of_ones_own_has_the_rate_that_a_plateau_left() {
+    let plateau = Decay::Plateau(Plateau { patience: 0, factor: 0.5, ..Plateau::default() });
+    let options = TrainOptions {
+        schedule: Schedule { decay: plateau, ..Schedule::default() },
+        clip: Some(Clip::Value(1.0)),
+        max_epochs: 3,
+        tol: None,
+        ..with(descent(0.1))
+    };
+    let mut model = Model::builder(1).linear_without_bias(1, Activation::Identity).build().unwrap();
+    model.set_parameter("0.weight", &[1, 1], &[0.0]).unwrap();
+    let mut trainer = Trainer::new(model, options).unwrap();
+    let weight = |trainer: &Trainer| f64::from(trainer.model().parameters().next().unwrap().as_slice()[0]);
+    let (x, target) = ([1.0], [1e9f32]);
+    trainer.fit((&x, &target)).unwrap();
+    assert_close(&[weight(&trainer)], &[0.1 + 0.1 + 0.05]);
+    trainer.step((&x, &target)).unwrap();
+    assert_close(&[weight(&trainer)], &[0.1 + 0.1 + 0.05 + 0.025]);
+}
+
+#[test]
 fn clipping_by_norm_keeps_the_direction() {
     let step = |clip| {
         let mut model = Model::builder(2).linear(1, Activation::Identity).build().unwrap();

@@ -1,7 +1,6 @@
 //! What ranks tell each other before they train, so that none waits for one that does not.
 
 use super::steps::Over;
-use crate::check::SAMPLE_WEIGHTS;
 use crate::checkpoint;
 use crate::collective::Collective;
 use crate::error::{Error, Result};
@@ -61,8 +60,10 @@ pub(super) fn agree<T>(collective: &mut dyn Collective, standing: Result<(T, Sta
         }
     }
     let flags = |bit: u32| all.iter().map(move |words| words[WORDS - 2] >> bit & 1 == 1);
-    if !(flags(0).any(|has| has) && flags(1).any(|has| has)) {
-        return Err(Error::NoWeight { what: SAMPLE_WEIGHTS });
+    for (bit, what) in [(0, "the weights of the rows to train on"), (1, "the weights of the rows for validation")] {
+        if !flags(bit).any(|has| has) {
+            return Err(Error::NoWeight { what });
+        }
     }
     Ok((ready, flags(2).next().unwrap_or(false)))
 }

@@ -46,18 +46,23 @@ impl<'a> Over<'a> {
         let (local, total) = (place.shards()?, part.total);
         let part = place.check(model, part)?;
         let validation_total = validation.map(|part| part.total);
-        let mut have_weight = [part.targets.have_weight(), true];
+        let mut have_weight = [true; 2];
         let (held_out, selected, rows) = match validation {
             Some(given) => {
                 let given = place.check(model, given)?;
-                have_weight[1] = given.targets.have_weight();
+                have_weight[1] = given.targets.have_weight(&model.objective, 0..given.x.count());
                 (given.for_validation(model, place)?, None, total)
             }
             None if options.validation_fraction > 0.0 => {
                 let (drawn, selected, rows) = part.draw(model, place, options)?;
+                have_weight[1] = any_has_weight(model, &drawn)?;
                 (drawn, Some(selected), rows)
             }
             None => (Vec::new(), None, total),
+        };
+        have_weight[0] = match &selected {
+            Some(selected) => part.targets.have_weight(&model.objective, selected.iter().copied()),
+            None => part.targets.have_weight(&model.objective, 0..part.x.count()),
         };
         let batch_rows = match options.batch_size {
             BatchSize::Rows(size) => size.min(rows),
@@ -230,6 +235,17 @@ impl Trainer {
         self.course.position.step += 1;
         Ok(())
     }
+}
+
+/// Whether a row for validation counts, in any of the local shards.
+fn any_has_weight(model: &Model, validation: &[Validation<'_>]) -> Result<bool> {
+    for held_out in validation.iter().filter_map(Validation::examples) {
+        let rows = model.check_inputs(held_out.x)?.count();
+        if CheckedTargets::part(&model.objective, held_out.targets, rows)?.have_weight(&model.objective, 0..rows) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// How many runs of rows, each with moments of its own, batch `batch` has over all ranks.
