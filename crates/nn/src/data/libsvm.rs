@@ -51,10 +51,13 @@ impl Dataset {
         let path = path.as_ref();
         let rows = Rows::read(path, options)?;
         let (last_line, count) = (rows.lines, rows.ends.len());
-        let error = |problem| FileError::new(path, Place::Line(last_line), problem);
+        let error = |problem| FileError::new(path, Place::Line(last_line.max(1)), problem);
         let columns = options.columns.map_or(rows.largest, |columns| columns as u64);
-        if count == 0 || columns == 0 {
+        if count == 0 {
             return Err(error(Problem::NoRows).into());
+        }
+        if columns == 0 {
+            return Err(error(Problem::NoFeatures).into());
         }
         let elements = columns.saturating_mul(count as u64);
         let entries = rows.entries.len();

@@ -19,6 +19,9 @@ use crate::file::{FileError, Problem};
 const LONGEST_END: u64 = 22 + 65_535;
 /// What stands in the place of a size that needs 64 bits.
 const ELSEWHERE: u64 = 0xffff_ffff;
+/// The length of an entry of the directory without its name, extra field and comment.
+const ENTRY: u64 = 46;
+const CUT: &str = "its directory is cut short";
 
 impl Dataset {
     /// Reads features and targets from the arrays of these names in a file of `numpy.savez` or `numpy.savez_compressed`; what
@@ -96,12 +99,15 @@ impl<'a> Archive<'a> {
             }
             (size, offset) = (number(&end64, 40, 8), number(&end64, 48, 8));
         }
-        let directory = self.bytes(offset.unwrap_or(len), size.unwrap_or(0))?;
-        let (mut members, mut rest) = (Vec::new(), &directory[..]);
-        while !rest.is_empty() {
-            let (member, len) = Member::parse(rest).map_err(|what| self.broken(what))?;
-            members.push(member);
-            rest = &rest[len..];
+        let (mut members, mut place) = (Vec::new(), offset.unwrap_or(len));
+        let directory_end = place.saturating_add(size.unwrap_or(0)).min(len);
+        // Entry by entry, as the size may be anything.
+        while place < directory_end {
+            let fixed = self.bytes(place, ENTRY.min(directory_end - place))?;
+            let len = Member::len(&fixed).map_err(|what| self.broken(what))?;
+            let entry = self.bytes(place, len.min(directory_end - place))?;
+            members.push(Member::parse(&entry).map_err(|what| self.broken(what))?);
+            place += len;
         }
         Ok(members)
     }
@@ -130,16 +136,20 @@ impl<'a> Archive<'a> {
 }
 
 impl Member {
-    /// The first entry of a directory, and its length.
-    fn parse(entry: &[u8]) -> Result<(Self, usize), &'static str> {
-        const CUT: &str = "its directory is cut short";
+    /// The length of the entry of a directory that begins with `entry`.
+    fn len(entry: &[u8]) -> Result<u64, &'static str> {
         if !entry.starts_with(b"PK\x01\x02") {
             return Err("its directory is damaged");
         }
+        let field = |at| number(entry, at, 2).ok_or(CUT);
+        Ok(ENTRY + field(28)? + field(30)? + field(32)?)
+    }
+
+    /// The entry of a directory.
+    fn parse(entry: &[u8]) -> Result<Self, &'static str> {
         let field = |at, width| number(entry, at, width).ok_or(CUT);
-        let (name_len, extra_len, comment_len) = (field(28, 2)?, field(30, 2)?, field(32, 2)?);
-        let len = (46 + name_len + extra_len + comment_len) as usize;
-        let names = entry.get(46..len).ok_or(CUT)?;
+        let (name_len, extra_len) = (field(28, 2)?, field(30, 2)?);
+        let names = entry.get(ENTRY as usize..Self::len(entry)? as usize).ok_or(CUT)?;
         let (name, rest) = names.split_at(name_len as usize);
         let name = String::from_utf8_lossy(name);
         if field(8, 2)? & 1 != 0 {
@@ -166,7 +176,7 @@ impl Member {
             return Err("a member lies past its end");
         }
         let name = name.strip_suffix(".npy").unwrap_or(&name).to_owned();
-        Ok((Member { name, is_deflated, crc: field(16, 4)? as u32, packed_len, offset }, len))
+        Ok(Member { name, is_deflated, crc: field(16, 4)? as u32, packed_len, offset })
     }
 }
 

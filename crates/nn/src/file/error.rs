@@ -70,6 +70,9 @@ pub enum Problem {
     /// There is nothing to learn from.
     #[error("there are no rows")]
     NoRows,
+    /// There are rows, and nothing to learn from in them.
+    #[error("the rows have no features")]
+    NoFeatures,
     /// A label for which there is no class.
     #[error("label {label} is out of range, there are {classes} classes counted from 0")]
     LabelOutOfRange {
@@ -137,7 +140,9 @@ pub enum Problem {
         found: usize,
     },
     /// The label column is past the last, or there is no other.
-    #[error("no column {column} for the label beside at least one feature: the lines have {columns} columns")]
+    #[error(
+        "no column {column} for the label beside at least one feature: the lines have {columns} columns, separated by commas"
+    )]
     LabelColumn {
         /// The column that was asked for, counted from 1.
         column: usize,
@@ -235,7 +240,7 @@ pub enum Problem {
     },
 
     /// The safetensors format is broken.
-    #[error("{0}")]
+    #[error("not a whole safetensors file: {0}")]
     Safetensors(String),
     /// The file lacks a parameter of the model.
     #[error("there is no tensor {name:?}")]

@@ -58,9 +58,10 @@ fn mistakes_are_named_with_line_and_field() {
     let place = Place::Field { line: 2, column: 2 };
     let result = read(b"1 2:1\n1 3:1\n", two);
     assert_complaint!(result, NAME, place, Problem::FeatureOutOfRange { index: 3, columns: 2 });
-    for (text, line) in [("", 0), ("\n# nothing\n", 2), ("1\n2\n", 2)] {
+    for (text, line) in [("", 1), ("\n# nothing\n", 2)] {
         assert_complaint!(default(text), NAME, Place::Line(line), Problem::NoRows);
     }
+    assert_complaint!(default("1\n2\n"), NAME, Place::Line(2), Problem::NoFeatures);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The files in `numpy/` were written by NumPy.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -128,6 +128,21 @@ fn headers_that_claim_too_much_need_no_memory() {
     assert_complaint!(with_features(&huge), "x.npy", Place::Byte(0), Problem::NpyShape { .. });
     let long = [b"\x93NUMPY\x02\x00", &u32::MAX.to_le_bytes()[..], &[b' '; 64]].concat();
     assert_complaint!(with_features(&long), "x.npy", Place::Byte(8), Problem::NpyHeader(_));
+}
+
+/// Nor do archives: here the directory claims to be all of a file that is mostly a hole.
+#[test]
+fn a_directory_that_claims_too_much_is_not_read() {
+    let path = written("x.npz", b"PK\x03\x04");
+    let len: u32 = 3 << 30;
+    let end = [b"PK\x05\x06", &[0; 8][..], &(len - 22).to_le_bytes(), &[0; 6]].concat();
+    let mut archive = File::options().write(true).open(&path).unwrap();
+    archive.seek(SeekFrom::Start(u64::from(len - 22))).unwrap();
+    archive.write_all(&end).unwrap();
+    let start = Instant::now();
+    assert_complaint!(Dataset::from_npz(&path, "x", "y", None), "x.npz", Place::Whole, Problem::Zip(_));
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    std::fs::remove_file(path).unwrap();
 }
 
 /// A flipped bit of an array in an archive changes its checksum; one of a name or a length is another error or has no effect.
