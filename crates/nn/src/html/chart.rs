@@ -25,7 +25,9 @@ impl Chart {
             let (low, high) = range.unwrap_or((value, value));
             Some((low.min(value), high.max(value)))
         })?;
-        let step = step_for(high - low);
+        // Of differences that are hardly more than rounding there is nothing to see.
+        let size = high.abs().max(low.abs());
+        let step = step_for(if high - low > 1e-12 * size { high - low } else { size });
         let (bottom, top) = ((low / step).floor() * step, ((high / step).ceil() * step).max(low + step));
         let epochs = self.training.len().max(2);
         let x = |epoch: usize| LEFT + (WIDTH - LEFT - RIGHT) * (epoch as f64) / (epochs - 1) as f64;
@@ -79,7 +81,8 @@ impl Chart {
 
 /// 1, 2 or 5 times a power of ten, such that there are 3 to 8 of them in `range`.
 fn step_for(range: f64) -> f64 {
-    let aimed = if range > 0.0 { range / 5.0 } else { 0.1 };
+    // Powers of ten are numbers down to this.
+    let aimed = if range > 1e-300 { range / 5.0 } else { 0.1 };
     let mut power = 1.0;
     while power > aimed {
         power /= 10.0;
@@ -118,6 +121,13 @@ mod tests {
         let chart = |training, validation| Chart { title: "t", training, validation };
         assert_eq!(chart(vec![None, Some(f64::NAN)], vec![None, None]).to_svg(), None);
         assert_eq!(chart(vec![], vec![]).to_svg(), None);
+        // What cannot be told apart is a line.
+        for value in [1e-310, 1e-200, 0.3, 1e16, 1e300] {
+            for other in [value, value * (1.0 + 1e-15), 0.0] {
+                let svg = chart(vec![Some(value), Some(other)], vec![None; 2]).to_svg().unwrap();
+                assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+            }
+        }
         let svg = chart(vec![Some(2.0), Some(f64::INFINITY), Some(1.0)], vec![None; 3]).to_svg().unwrap();
         assert_eq!(svg.matches("<polyline").count(), 1);
         assert!(svg.contains("70.0,30.0 620.0,260.0"), "{svg}");
