@@ -312,7 +312,7 @@ pub enum Error {
     },
 
     /// More elements than memory, or than a count can hold.
-    #[error("no memory for {what}: {rows} x {cols} values of 32 bits")]
+    #[error("no memory for {what}: {rows} x {cols} values")]
     OutOfMemory {
         /// What was to be stored.
         what: &'static str,

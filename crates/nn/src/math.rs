@@ -3,6 +3,8 @@
 
 use std::f64::consts::{FRAC_PI_2, LOG2_E, PI, SQRT_2};
 
+use crate::error::{Error, Result};
+
 /// The first 33 bits of ln 2: products with whole numbers below 2^20 are exact.
 const LN2_HIGH: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000);
 /// `ln 2 - LN2_HIGH`
@@ -86,6 +88,16 @@ pub(crate) fn cos_pi(x: f64) -> f64 {
 fn pow2(n: i64) -> f64 {
     debug_assert!((LEAST_EXPONENT..=1023).contains(&n));
     f64::from_bits(((n + 1023) as u64) << 52)
+}
+
+/// `rows * cols` zeros; `what` names them in the error.
+pub(crate) fn zeros(what: &'static str, rows: usize, cols: usize) -> Result<Vec<f64>> {
+    let out_of_memory = || Error::OutOfMemory { what, rows, cols };
+    let len = rows.checked_mul(cols).ok_or_else(out_of_memory)?;
+    let mut values = Vec::new();
+    values.try_reserve_exact(len).map_err(|_| out_of_memory())?;
+    values.resize(len, 0.0);
+    Ok(values)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::lbfgs::{Limits, SolverReport, minimise};
 use super::weights::ClassWeights;
 use crate::data::{Features, Labels};
 use crate::error::{Error, Result};
+use crate::math::zeros;
 use crate::model::Model;
 use crate::train::{TrainOptions, Trainer};
 use cost::{Cost, Problem};
@@ -163,7 +164,7 @@ impl LogisticRegression {
             intercept: self.intercept,
             l2: self.l2,
         })?;
-        let mut theta = cost::zeros("the coefficients in f64", cost.parameters(), 1)?;
+        let mut theta = zeros("the coefficients in f64", cost.parameters(), 1)?;
         let report = pool.install(|| minimise(&mut theta, self.limits, |theta, d_theta| cost.evaluate(theta, d_theta)));
 
         let (inputs, outputs) = (model.inputs(), model.outputs());

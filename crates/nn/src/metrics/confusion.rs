@@ -6,6 +6,7 @@ use super::check_pair;
 use crate::data::Labels;
 use crate::data::labels::distinct;
 use crate::error::Result;
+use crate::math::zeros;
 
 /// How much weight of each class was predicted as each: rows, where they have no weights.
 ///
@@ -55,13 +56,14 @@ impl ConfusionMatrix {
     /// Compares predictions with the classes; a class is what either names.
     ///
     /// # Errors
-    /// Those of [`accuracy`](super::accuracy).
+    /// Those of [`accuracy`](super::accuracy); [`Error::OutOfMemory`](crate::Error::OutOfMemory) where there are too many classes
+    /// for a table of them, as of values that name none.
     pub fn new<'a, 'b>(y: impl Into<Labels<'a>>, predicted: impl Into<Labels<'b>>) -> Result<Self> {
         let (y, predicted) = (y.into(), predicted.into());
         check_pair(&y, predicted.values().len())?;
         let classes = distinct([y.values(), predicted.values()].concat());
+        let mut counts = zeros("the counts of a confusion matrix", classes.len(), classes.len())?;
         let (rows, cols) = (y.indices(&classes)?, predicted.indices(&classes)?);
-        let mut counts = vec![0.0; classes.len() * classes.len()];
         for (row, (&class, &prediction)) in rows.iter().zip(&cols).enumerate() {
             counts[class as usize * classes.len() + prediction as usize] += y.weight(row);
         }

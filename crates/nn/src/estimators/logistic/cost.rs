@@ -3,8 +3,8 @@
 use kernels::{Activation, Epilogue, GemmOptions, KernelSet, MatMut, MatRef};
 
 use crate::data::features::{Rows, Scratch};
-use crate::error::{Error, Result};
-use crate::math;
+use crate::error::Result;
+use crate::math::{self, zeros};
 
 /// Rows computed at a time. A constant, so that sums over blocks do not depend on the machine.
 const BLOCK: usize = 256;
@@ -114,15 +114,6 @@ fn loss_and_gradient(z: &mut [f64], target: usize) -> f64 {
     z.iter_mut().for_each(|z| *z /= sum);
     z[target] -= 1.0;
     math::ln(sum) + (largest - logit)
-}
-
-pub(super) fn zeros(what: &'static str, rows: usize, cols: usize) -> Result<Vec<f64>> {
-    let out_of_memory = || Error::OutOfMemory { what, rows, cols };
-    let len = rows.checked_mul(cols).ok_or_else(out_of_memory)?;
-    let mut values = Vec::new();
-    values.try_reserve_exact(len).map_err(|_| out_of_memory())?;
-    values.resize(len, 0.0);
-    Ok(values)
 }
 
 #[cfg(test)]
