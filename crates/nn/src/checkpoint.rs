@@ -29,7 +29,6 @@
 mod container;
 mod training;
 
-use std::fs;
 use std::path::Path;
 
 use flate2::Crc;
@@ -63,7 +62,7 @@ pub fn save(model: &Model, path: impl AsRef<Path>) -> Result<()> {
 /// tensor that is none, or one has another shape or type or is not finite. The model is then as before.
 pub fn load(model: &mut Model, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    let bytes = fs::read(path).map_err(|cause| FileError::whole(path, cause))?;
+    let bytes = read_file(path)?;
     *model = read_weights(&bytes, model).map_err(|error| error.in_file(path))?;
     Ok(())
 }
@@ -113,8 +112,13 @@ pub(crate) fn load_training(
     model: &Model,
     options: &TrainOptions,
 ) -> Result<(Model, OptimizerState, Course)> {
-    let bytes = fs::read(path).map_err(|cause| FileError::whole(path, cause))?;
+    let bytes = read_file(path)?;
     parse_training(path, &bytes, model, options)
+}
+
+/// What [`parse_training`] needs of a file.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>> {
+    Ok(container::read_file(path).map_err(|cause| FileError::whole(path, cause))?)
 }
 
 /// [`load_training`] from the bytes of the file.

@@ -5,9 +5,12 @@
 //! same byte in all files, so a change there cannot hide it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 
 use flate2::Crc;
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors, TensorView};
 
 use crate::file::Problem;
 
@@ -18,6 +21,8 @@ const DIGITS: usize = 8;
 /// Where the digits are: behind the length of the header.
 const PLACE: usize = size_of::<u64>() + OPENING.len();
 const FORMAT: &str = "1";
+/// Longer ones are refused by the library too.
+const LONGEST_HEADER: u64 = 100_000_000;
 
 /// A tensor to be written.
 pub(super) struct Tensor {
@@ -60,6 +65,22 @@ fn digits(bytes: &[u8]) -> String {
     crc.update(&[b'0'; DIGITS]);
     crc.update(&bytes[PLACE + DIGITS..]);
     format!("{:08x}", crc.sum())
+}
+
+/// The bytes of the file at `path`: all that its header speaks of, and one more where it goes on after that, so that a file that is
+/// much longer than it should be takes no memory.
+pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let (mut file, mut bytes) = (File::open(path)?, Vec::new());
+    file.by_ref().take(size_of::<u64>() as u64).read_to_end(&mut bytes)?;
+    let len = bytes.first_chunk().copied().map_or(0, u64::from_le_bytes);
+    if len > LONGEST_HEADER {
+        return Ok(bytes);
+    }
+    file.by_ref().take(len).read_to_end(&mut bytes)?;
+    if let Ok(header) = serde_json::from_slice::<Metadata>(&bytes[bytes.len().min(size_of::<u64>())..]) {
+        file.take((header.data_len() as u64).saturating_add(1)).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 /// A file that was read.

@@ -1,6 +1,8 @@
 //! Files of weights: what is read, and what is refused.
 
 use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::PathBuf;
 
 use safetensors::tensor::{SafeTensors, TensorView};
@@ -86,6 +88,22 @@ fn files_cut_short_or_too_long_are_refused() {
     }
     let longer = [&whole[..], &[0]].concat();
     assert!(matches!(problem(&longer), Problem::Safetensors(_)));
+}
+
+/// What a file holds beyond what its header speaks of is not read, as it may be without end.
+#[test]
+fn no_more_is_read_than_the_header_speaks_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("weights.safetensors");
+    let whole = saved(&model(2, 2));
+    let no_header = [&16u64.to_le_bytes()[..], b"{ no header }   "].concat();
+    for (start, read) in [(&whole, whole.len() + 1), (&vec![0; 8], 8), (&vec![0xff; 8], 8), (&no_header, 24)] {
+        let mut file = File::create(&path).unwrap();
+        file.write_all(start).unwrap();
+        file.set_len(1 << 30).unwrap();
+        assert_eq!(container::read_file(&path).unwrap().len(), read);
+        assert!(matches!(load(&mut model(2, 1), &path), Err(Error::File(_))));
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
-use std::{fs, thread};
+use std::thread;
 
 use super::run::Run;
 use super::{Progress, TrainReport, Trainer};
@@ -16,7 +16,6 @@ use crate::checkpoint;
 use crate::collective::link::link;
 use crate::collective::{Collective, Part};
 use crate::error::{Error, Result};
-use crate::file::FileError;
 use agreement::{Standing, agree, agree_on_errors};
 use steps::Over;
 
@@ -103,7 +102,7 @@ impl Trainer {
         let path = path.as_ref();
         self.rank = collective.rank();
         let read = match self.rank {
-            0 => fs::read(path).map_err(|cause| FileError::whole(path, cause).into()),
+            0 => checkpoint::read_file(path),
             _ => Ok(Vec::new()),
         };
         let mut bytes = agree_on_errors(collective, read)?;
