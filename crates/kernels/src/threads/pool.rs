@@ -105,7 +105,7 @@ impl ThreadPool {
     }
 
     /// Runs `f` inside the pool. Until it returns, the other threads of the pool wait for the products that `f` shares
-    /// out: for some 50 µs awake, so that work arrives within a microsecond, then asleep. Entering costs microseconds: put
+    /// out: for some 100 µs awake, so that work arrives within a microsecond, then asleep. Entering costs microseconds: put
     /// the whole loop inside, not each step.
     pub fn install<R: Send>(&self, f: impl FnOnce() -> R + Send) -> R {
         let threads = self.threads();

@@ -51,7 +51,8 @@ pub struct TrainOptions {
     /// rows for validation are given.
     pub validation_fraction: f64,
     /// Whether the model, when training has ended by itself, is that of the epoch with the lowest loss (the first such), as
-    /// [`tol`](Self::tol) compares them; no, then it is that of the last epoch.
+    /// [`tol`](Self::tol) compares them; no, then it is that of the last epoch. What is saved after that has these weights, so
+    /// a training that is resumed from there, with more epochs, goes on from them.
     pub keep_best: bool,
     /// Whether each epoch visits the rows in a new order; yes. Without effect where one batch holds all rows.
     pub shuffle: bool,
