@@ -28,7 +28,7 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>, FileError> {
 /// Writes a file so that, whatever fails or whenever the process is killed, `path` holds either all of `bytes` or what
 /// it held before: the bytes go to a new file beside it, reach the disk, and then take the name in one step.
 ///
-/// A symbolic link stays and the file that it points to is replaced.
+/// A symbolic link stays and the file that it points to is replaced; the new one has its permissions.
 ///
 /// # Errors
 /// If the directory is missing or cannot be written, the disk is full, or `path` is something other than a file. The
@@ -68,7 +68,9 @@ pub fn check_writable(path: &Path) -> Result<(), FileError> {
 fn replace(disk: &impl Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = destination(path)?;
     let (mut file, temporary) = create_beside(disk, &path)?;
-    let written = write_all(disk, &mut file, bytes).and_then(|()| disk.sync(&file));
+    let written = keep_permissions(&path, &temporary)
+        .and_then(|()| write_all(disk, &mut file, bytes))
+        .and_then(|()| disk.sync(&file));
     drop(file);
     if let Err(error) = written.and_then(|()| disk.rename(&temporary, &path)) {
         // If this fails too, the first error says more.
@@ -77,6 +79,15 @@ fn replace(disk: &impl Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     // The new name is on the disk only when the directory is.
     disk.sync_directory(directory_of(&path))
+}
+
+/// A file that only its owner may read stays so.
+fn keep_permissions(replaced: &Path, by: &Path) -> io::Result<()> {
+    match fs::metadata(replaced) {
+        Ok(metadata) => fs::set_permissions(by, metadata.permissions()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 fn write_all<D: Disk>(disk: &D, file: &mut D::File, mut bytes: &[u8]) -> io::Result<()> {
@@ -176,6 +187,20 @@ mod tests {
         let (_, first) = create_beside(&Os, &directory.path().join("out")).unwrap();
         let (_, second) = create_beside(&Os, &directory.path().join("out")).unwrap();
         assert_ne!(first, second);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_are_those_of_the_file_that_is_replaced() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("out");
+        fs::write(&path, "secret").unwrap();
+        for mode in [0o600, 0o640, 0o666] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            atomic_write(&path, b"another secret").unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+        }
     }
 
     /// A socket stands for everything that is neither a file nor a directory, such as a device.
