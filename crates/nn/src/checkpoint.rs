@@ -200,7 +200,13 @@ fn read_model(file: &Container<'_>, model: &Model, prefix: &str) -> Result<Model
         match entry {
             StateEntry::Tensor(parameter) => {
                 let values = read_values(file, &name, parameter.shape())?;
-                loaded.set_parameter(parameter.name(), parameter.shape(), &values)?;
+                let set = loaded.set_parameter(parameter.name(), parameter.shape(), &values);
+                set.map_err(|error| match error {
+                    Error::NegativeVariance { index, value, .. } => {
+                        Problem::NegativeVariance { name, index, value }.into()
+                    }
+                    other => ReadError::Other(other),
+                })?;
             }
             StateEntry::Count { name: own, .. } => loaded.set_count(own, read_count(file, &name)?)?,
         }

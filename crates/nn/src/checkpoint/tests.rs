@@ -176,6 +176,21 @@ fn tensors_that_are_not_the_models_are_refused() {
 }
 
 #[test]
+fn a_variance_below_0_is_one_of_the_file() {
+    let norm = crate::BatchNorm { affine: false, ..Default::default() };
+    let model = || Model::builder(2).batch_norm(norm).build().unwrap();
+    let mut bytes = saved(&model());
+    let one = 1.0f32.to_le_bytes();
+    // Only the running variance has ones.
+    let at = bytes.windows(4).rposition(|bytes| bytes == one).unwrap();
+    bytes[at..at + 4].copy_from_slice(&(-1.0f32).to_le_bytes());
+    container::seal(&mut bytes);
+    let Err(ReadError::File(problem)) = read_weights(&bytes, &model()) else { panic!("it was read") };
+    let text = problem.to_string();
+    assert_eq!(text, r#"tensor "0.running_var" has -1 at element 1, a variance is at least 0"#);
+}
+
+#[test]
 fn a_file_that_is_not_there_is_named() {
     let error = load(&mut model(2, 1), "no/such/weights.safetensors").unwrap_err().to_string();
     assert!(error.starts_with("no/such/weights.safetensors: "), "{error}");

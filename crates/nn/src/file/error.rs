@@ -284,6 +284,16 @@ pub enum Problem {
         /// Its value.
         value: f32,
     },
+    /// A running variance below 0.
+    #[error("tensor {name:?} has {value} at element {index}, a variance is at least 0")]
+    NegativeVariance {
+        /// The tensor.
+        name: String,
+        /// The element, counted from 0.
+        index: usize,
+        /// Its value.
+        value: f32,
+    },
 
     /// The bytes are not those that were written.
     #[error("the file is damaged: its checksum is {stored}, its bytes give {computed}")]
