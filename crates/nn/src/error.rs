@@ -138,7 +138,7 @@ pub enum Error {
     },
 
     /// NaN or an infinity in the data.
-    #[error("{what} has {value} in row {row}, column {column}")]
+    #[error("{value} in {what}, row {row}, column {column}")]
     NonFiniteInput {
         /// Which of the inputs.
         what: &'static str,

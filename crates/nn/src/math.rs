@@ -150,6 +150,14 @@ mod tests {
         assert_eq!([cos_pi(0.5), powf(1.0, -0.5)], [0.0, 1.0]);
     }
 
+    #[test]
+    fn absurd_sizes_are_errors() {
+        for (rows, cols) in [(usize::MAX, 2), (1 << 40, 1 << 20)] {
+            let error = zeros("the counts", rows, cols).unwrap_err().to_string();
+            assert!(error.contains("the counts") && error.contains(&format!("{rows} x {cols}")), "{error}");
+        }
+    }
+
     /// Computed once: a change would change trainings.
     #[test]
     fn bits_are_the_same_on_every_machine() {

@@ -178,7 +178,7 @@ fn what_does_not_fit_is_refused_with_its_numbers() {
     refused(new().fit(&x, &[0u8; 0]), "no rows");
     refused(new().fit(&[], &y), "no rows");
     refused(new().fit(&[1.0; 6], &y), "shape [6], expected [4, 1]");
-    refused(new().fit(&[0.0, 1.0, f32::NAN, 2.0], &y), "NaN in row 2");
+    refused(new().fit(&[0.0, 1.0, f32::NAN, 2.0], &y), "NaN in the data, row 2");
     refused(new().fit(&x, &[3; 4]), "[3]");
     refused(new().declare_classes(&[5, 6]).fit(&x, &y), "have 0 at index 0, the classes are [5, 6]");
     refused(new().l2(-1.0).fit(&x, &y), "l2 is -1");

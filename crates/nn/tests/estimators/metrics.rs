@@ -89,14 +89,6 @@ fn a_false_certainty_has_a_finite_loss() {
     assert_eq!(loss, 23.0 * std::f64::consts::LN_2);
 }
 
-/// The table would have more elements than there are addresses.
-#[test]
-fn too_many_classes_for_a_table_are_an_error() {
-    let values: Vec<i64> = (0..4_500_000).collect();
-    let error = ConfusionMatrix::new(&values, &values).unwrap_err().to_string();
-    assert!(error.contains("4500000 x 4500000"), "{error}");
-}
-
 #[test]
 fn what_does_not_fit_is_refused() {
     assert!(matches!(accuracy(&[0; 0], &[0; 0]), Err(Error::EmptyData)));
