@@ -141,7 +141,7 @@ fn a_directory_that_claims_too_much_is_not_read() {
     archive.write_all(&end).unwrap();
     let start = Instant::now();
     assert_complaint!(Dataset::from_npz(&path, "x", "y", None), "x.npz", Place::Whole, Problem::Zip(_));
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     std::fs::remove_file(path).unwrap();
 }
 
