@@ -10,25 +10,29 @@ use tests::random::Random;
 /// An optimised run is for the whole set, any other for a sample of it.
 const CASES: usize = if cfg!(debug_assertions) { 3_000 } else { 100_000 };
 
-/// Each generated case on one ISA: judged against f64 where it is the portable one, else against the portable bits.
+/// Generated cases on one ISA.
 fn generated_cases<T: Float>(isa: &KernelSet) {
-    let portable = KernelSet::for_isa(Isa::Portable).unwrap();
     let mut random = Random::new(1);
-    for index in 0..CASES {
+    for _ in 0..CASES {
         let shape = GemmCase::<T>::random_shape(&mut random);
         let case = GemmCase::<T>::of_shape(shape, &mut random);
-        let epilogue = case.random_epilogue(&mut random);
-        let (plain, finished) = (case.run(isa, Epilogue::None), case.run(isa, epilogue));
-        if isa.isa() == Isa::Portable {
-            case.check(&plain, &"portable");
-            case.check_guards(&finished, &"portable");
-        } else {
-            let name = isa.isa();
-            let expected = case.run(portable, Epilogue::None);
-            assert!(plain.bits() == expected.bits(), "case {index} on {name}: {}", case.description);
-            let expected = case.run(portable, epilogue);
-            assert!(finished.bits() == expected.bits(), "case {index} on {name}: {}, {epilogue:?}", case.description);
-        }
+        judge(isa, &case, case.random_epilogue(&mut random));
+    }
+}
+
+/// A case against f64 where the ISA is the portable one, else against the portable bits.
+fn judge<T: Float>(isa: &KernelSet, case: &GemmCase<T>, epilogue: Epilogue<'_, T>) {
+    let (plain, finished) = (case.run(isa, Epilogue::None), case.run(isa, epilogue));
+    if isa.isa() == Isa::Portable {
+        case.check(&plain, &"portable");
+        case.check_guards(&finished, &"portable");
+    } else {
+        let portable = KernelSet::for_isa(Isa::Portable).unwrap();
+        let name = isa.isa();
+        let expected = case.run(portable, Epilogue::None);
+        assert!(plain.bits() == expected.bits(), "{name}: {}", case.description);
+        let expected = case.run(portable, epilogue);
+        assert!(finished.bits() == expected.bits(), "{name}: {}, {epilogue:?}", case.description);
     }
 }
 
@@ -40,6 +44,38 @@ fn generated_f32_cases_are_right_and_equal_on_every_isa() {
 #[test]
 fn generated_f64_cases_are_right_and_equal_on_every_isa() {
     for_each_isa(generated_cases::<f64>);
+}
+
+/// Operands that are packed, A in more than one block of rows, beside more than one of columns and of K.
+fn packed_blocks<T: Float>(isa: &KernelSet) {
+    use Layout::{ColMajor, General, RowMajor};
+    let mut random = Random::new(7);
+    for (shape, a, b) in [
+        // Rows of A a multiple of 2 KiB apart, those of B more than 1 MiB together.
+        ((200, 600, 512), RowMajor, RowMajor),
+        ((131, 150, 512), RowMajor, ColMajor),
+        ((450, 131, 256), RowMajor, General),
+        ((101, 140, 1024), RowMajor, RowMajor),
+        ((15, 2100, 512), RowMajor, RowMajor),
+        // Columns of A as far apart.
+        ((512, 133, 70), ColMajor, RowMajor),
+        ((131, 70, 513), General, ColMajor),
+    ] {
+        // A C that lies in columns would have the two operands change places.
+        let layouts = (a, b, random.choose(&[RowMajor, General]));
+        let mut case = GemmCase::<T>::with_layouts(shape, layouts, &mut random);
+        // With an alpha of 0 nothing is packed.
+        while case.alpha == T::default() {
+            case = GemmCase::with_layouts(shape, layouts, &mut random);
+        }
+        judge(isa, &case, case.random_epilogue(&mut random));
+    }
+}
+
+#[test]
+fn packed_blocks_do_not_show() {
+    for_each_isa(packed_blocks::<f32>);
+    for_each_isa(packed_blocks::<f64>);
 }
 
 /// Sums of whole numbers that stay below 2^24 are exact in any order, so a wrong element cannot hide in a bound.
@@ -203,7 +239,16 @@ fn column_sums_are_those_of_the_finished_product() {
     for_each_isa(|set| {
         let mut random = Random::new(6);
         let pool = ThreadPool::with_work_per_thread(3, 1).unwrap();
-        for shape in [(1, 1, 1), (5, 7, 3), (64, 128, 10), (37, 41, 600), (256, 10, 20), (257, 33, 5), (40, 300, 530)] {
+        for shape in [
+            (1, 1, 1),
+            (5, 7, 3),
+            (64, 128, 10),
+            (37, 41, 600),
+            (256, 10, 20),
+            (257, 33, 5),
+            (40, 300, 530),
+            (131, 140, 512),
+        ] {
             for c_layout in [Layout::RowMajor, Layout::RowPadded, Layout::ColMajor, Layout::General] {
                 for a_layout in [Layout::RowMajor, Layout::ColMajor] {
                     let case =

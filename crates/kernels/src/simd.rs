@@ -93,8 +93,6 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const M_FOR_PACKING_B: usize;
     /// Whether loops of functions in stages begin with the last stage or end with it, which matters by up to a tenth.
     const LAST_STAGE_FIRST: bool;
-    /// Bytes of a block of B that was packed, which is to stay in the L2 cache of the CPUs that have this ISA.
-    const B_PANELS_BYTES: usize;
     /// Vectors that can stay in registers beside the accumulators and operands of a sum.
     const SPARE_REGISTERS: usize;
     /// Dot products that are summed side by side.

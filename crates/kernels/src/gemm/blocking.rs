@@ -17,26 +17,35 @@ pub(crate) const L1_BYTES: usize = 48 * 1024;
 pub(crate) const L1_WAYS: usize = 8;
 
 /// How many row tiles of `mr` rows pass together over each tile of B: as many as have their A in the L1 cache, which every
-/// tile of B reads again, and their C in a near cache, where the epilogue finds it.
-pub(crate) fn tiles_at_once<T>(mr: usize, n: usize, k: usize) -> usize {
-    let rows = (L1_BYTES / 2 / k.max(1)).min(2 * L1_BYTES / n.max(1)) / size_of::<T>();
+/// tile of B reads again, and their C in a near cache, where the epilogue finds it. Packed tiles may come from the L2 cache, as
+/// their lines are neighbours.
+pub(crate) fn tiles_at_once<T>(mr: usize, n: usize, k: usize, packed: bool) -> usize {
+    let (a_bytes, c_bytes) = if packed { (A_BLOCK_BYTES, L2_BYTES / 2) } else { (L1_BYTES / 2, 2 * L1_BYTES) };
+    let rows = (a_bytes / k.max(1)).min(c_bytes / n.max(1)) / size_of::<T>();
     (rows / mr).max(1)
 }
 
 /// More than this does not stay in most L2 caches.
 pub(crate) const L2_BYTES: usize = 1 << 20;
 
-/// Bytes of a block of B that is read as it lies, and stays in the L2 cache (256 KiB to 2 MiB on today's cores) beside the
-/// rows of A and C that pass by.
+/// Bytes of a block of B that stays in the L2 cache (256 KiB to 2 MiB on today's cores) beside the rows of A and C that pass by.
 pub(crate) const B_BLOCK_BYTES: usize = 512 * 1024;
 
+/// Bytes of the rows of A that are packed together, in the L2 cache beside a tile of B, C and what else passes by: half of it
+/// or twice as much changes no product by more than 2 %.
+const A_BLOCK_BYTES: usize = 192 * 1024;
+
+/// Bytes and columns of a block of B where A is packed. It comes from the L3 cache, once for each block of A, so that A, whose
+/// copy nothing hides, is packed once: 1.05 times as fast for 1024 cubed as blocks in the L2 cache, 1.09 times for 2048 cubed.
+pub(crate) const B_SHARED: (usize, usize) = (4 << 20, 2048);
+
 /// A row tile of C as wide as a block should still be in a near cache when the epilogue comes.
-const NC_MAX: usize = 1024;
+pub(crate) const NC_MAX: usize = 1024;
 
 /// Columns of the block of B that is swept for each row tile of A: a whole number of tiles of `nr` columns, in as few blocks
-/// of `n` as `bytes` allow, all of about the same size.
-pub(crate) fn n_block<T>(kc: usize, n: usize, nr: usize, bytes: usize) -> usize {
-    let columns = (bytes / (kc.max(1) * size_of::<T>())).min(NC_MAX);
+/// of `n` as `bytes` and `nc_max` columns allow, all of about the same size.
+pub(crate) fn n_block<T>(kc: usize, n: usize, nr: usize, (bytes, nc_max): (usize, usize)) -> usize {
+    let columns = (bytes / (kc.max(1) * size_of::<T>())).min(nc_max);
     let most = (columns / nr).max(1) * nr;
     n.div_ceil(n.div_ceil(most).max(1)).next_multiple_of(nr)
 }

@@ -31,23 +31,87 @@ fn copy_inlined<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, to: MatMut<'_
 
 #[inline(always)]
 fn copy_rows<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
-    let lanes = T::Vector::<S>::LANES;
-    let (cols, whole) = (from.cols(), from.cols() / lanes * lanes);
-    let tail = T::Vector::<S>::tail(s, cols - whole);
-    let (mut source, mut target) = (from.as_ptr(), to.as_mut_ptr());
-    for _ in 0..from.rows() {
-        // SAFETY: both pointers are at the start of a row, of `cols` neighbours; `to` is borrowed mutably.
-        unsafe {
-            for j in (0..whole).step_by(lanes) {
-                T::Vector::<S>::load_ptr(s, source.add(j)).store_ptr(target.add(j));
+    let stride = to.row_stride();
+    // SAFETY: `to` is borrowed mutably and has the shape of `from`, rows contiguous: panels side by side.
+    unsafe { copy_panels(s, from, to.as_mut_ptr(), stride, panel_width::<S, T>()) };
+}
+
+/// Packs contiguous rows of `from` as panels, one after the other, each row-major; `to` holds exactly these. What fills up
+/// the last panel is left as it is.
+#[inline(never)]
+pub(crate) fn rows_to_panels<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, to: &mut [T]) {
+    let (rows, width) = (from.rows(), panel_width::<S, T>());
+    assert!(from.has_contiguous_rows() && to.len() == rows * from.cols().next_multiple_of(width));
+    s.run(
+        #[inline(always)]
+        // SAFETY: `to` holds these panels, each of as many rows of `width` elements.
+        |s| unsafe { copy_panels(s, from, to.as_mut_ptr(), width as isize, rows * width) },
+    );
+}
+
+/// Columns of a panel, which a micro-kernel reads at a time.
+const fn panel_width<S: Simd, T: Arithmetic>() -> usize {
+    S::NV * T::Vector::<S>::LANES
+}
+
+/// Panels that [`copy_panels`] goes down together: rows far apart are each a page, and few lines of one at a time are not
+/// a stream that the hardware sees. 1.4 times as fast as one panel at a time from an L3 cache.
+const PANELS_AT_ONCE: usize = 4;
+
+/// Rows ahead of their copy that lines are asked for.
+const ROWS_AHEAD: isize = 4;
+
+/// Copies rows of `from`, contiguous, to panels of [`panel_width`] columns: row i of panel p goes to
+/// `to + p panel_stride + i to_stride`.
+///
+/// # Safety
+/// - All of that, but for the columns of the last panel that `from` does not have, must be writable and used by nothing else.
+#[inline(always)]
+unsafe fn copy_panels<S: Simd, T: Arithmetic>(
+    s: S,
+    from: MatRef<'_, T>,
+    to: *mut T,
+    to_stride: isize,
+    panel_stride: usize,
+) {
+    let (lanes, width) = (T::Vector::<S>::LANES, panel_width::<S, T>());
+    let from_stride = from.row_stride();
+    let tail = T::Vector::<S>::tail(s, from.cols() % lanes);
+    let mut j = 0;
+    while j < from.cols() {
+        let cols = (from.cols() - j).min(PANELS_AT_ONCE * width);
+        let mut source = from.as_ptr().wrapping_add(j);
+        let mut target = to.wrapping_add(j / width * panel_stride);
+        for _ in 0..from.rows() {
+            // SAFETY: rows of `from` are contiguous, so `cols` neighbours from `source` on are its; the caller promises
+            // where they go.
+            unsafe {
+                if cols == PANELS_AT_ONCE * width {
+                    for panel in 0..PANELS_AT_ONCE {
+                        for v in 0..S::NV {
+                            let source = source.add(panel * width + v * lanes);
+                            T::Vector::<S>::prefetch(s, source.wrapping_offset(ROWS_AHEAD * from_stride));
+                            let target = target.add(panel * panel_stride + v * lanes);
+                            T::Vector::<S>::load_ptr(s, source).store_ptr(target);
+                        }
+                    }
+                } else {
+                    let whole = cols / lanes * lanes;
+                    let place = |j: usize| j / width * panel_stride + j % width;
+                    for j in (0..whole).step_by(lanes) {
+                        T::Vector::<S>::load_ptr(s, source.add(j)).store_ptr(target.add(place(j)));
+                    }
+                    // A masked store of nothing takes as long as one of something.
+                    if whole < cols {
+                        let target = target.add(place(whole));
+                        T::Vector::<S>::load_tail(s, source.add(whole), tail).store_tail(target, tail);
+                    }
+                }
             }
-            // A masked store of nothing takes as long as one of something.
-            if whole < cols {
-                T::Vector::<S>::load_tail(s, source.add(whole), tail).store_tail(target.add(whole), tail);
-            }
+            source = source.wrapping_offset(from_stride);
+            target = target.wrapping_offset(to_stride);
         }
-        source = source.wrapping_offset(from.row_stride());
-        target = target.wrapping_offset(to.row_stride());
+        j += cols;
     }
 }
 

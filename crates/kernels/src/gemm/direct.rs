@@ -63,7 +63,7 @@ pub(crate) fn direct<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>)
     let streams = n <= S::NV * T::Vector::<S>::LANES && streams(a);
     let mr = mr::<S, T>(n);
     // Divisions are a part of what the smallest products cost.
-    let tiles = if m <= mr { 1 } else { blocking::tiles_at_once::<T>(mr, n, k) };
+    let tiles = if m <= mr { 1 } else { blocking::tiles_at_once::<T>(mr, n, k, false) };
     for (i, height, count) in blocking::even_runs(m, mr, tiles) {
         let rows = height * count;
         let a = ATile::new(a.row_range(i, i + rows));

@@ -9,13 +9,14 @@
 //! LOOP 1        columns of the block, nr at a time  the micro-kernel: C tile mr x nr in registers
 //! ```
 //!
-//! Row tiles whose A and C are small pass over a tile of B together, in one call of the micro-kernel: what a call costs is
-//! half of the time of 256x2x2 and a twentieth of 10000x32x32.
+//! Several row tiles pass over a tile of B together, in one call of the micro-kernel, where their A and C are small: what a call
+//! costs is half of the time of 256x2x2 and a twentieth of 10000x32x32. So do those whose A has to be packed, for another
+//! reason: nothing hides the wait for what is copied, a tenth of the time of 1024 cubed if A is packed for each block of B in the L2
+//! cache. They are a block in the L2 cache themselves, and that of B is as large as the L3 cache allows, as the micro-kernel
+//! asks for its lines in time: the order of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008.
 //!
-//! Where A comes from the L3 cache and has to be packed, that is done once for each block of columns, a tenth of the time of
-//! 1024 cubed on a Zen 4, most of it waiting. What was tried against it: all of A packed once takes 1 to 2 % less, and memory of
-//! A's size; the micro-kernel asking for a line of the next tile in every 16th step, 3 % less there and 1 to 2 % more
-//! elsewhere, for the second loop that it needs; the same between micro-kernels waits as long as it saves.
+//! What did not help: the micro-kernel asking for three rows of the next tile of A as it goes along its own, whether
+//! they come from the L2 or the L3 cache; more rows of B ahead than 8, where B comes from the L3 cache.
 
 use super::band::{ATile, BBlock, band, mr, streams};
 use super::epilogue::TileEpilogue;
@@ -65,13 +66,10 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
     let transposed = matches!(problem.b, BOperand::View(b) if b.col_stride() != 1 && n > 1);
     // An A that has to be packed is to meet more than one panel for each copy: 1.3 times as fast for 256x1024x1024. It need
     // not be where a set of the L1 cache holds as many lines as a tile has rows.
-    let packs_a = S::MR > blocking::L1_WAYS && pack::pays_for_a::<S, T>(problem.a, n.div_ceil(nr));
-    let by_panels = kc >= blocking::KC_FOR_SINGLE_PANELS && !packs_a;
-    let lies = matches!(problem.b, BOperand::View(b) if !transposed && BBlock::<T>::is_readable::<S>(b, m));
-    let nc = match transposed && by_panels {
-        true => 2 * lanes,
-        false => blocking::n_block::<T>(kc, n, nr, if lies { blocking::B_BLOCK_BYTES } else { S::B_PANELS_BYTES }),
-    };
+    let packs_a = pack::pays_for_a::<S, T>(problem.a, n.div_ceil(nr));
+    let by_panels = kc >= blocking::KC_FOR_SINGLE_PANELS && !(packs_a && S::MR > blocking::L1_WAYS);
+    let most = if packs_a { blocking::B_SHARED } else { (blocking::B_BLOCK_BYTES, blocking::NC_MAX) };
+    let nc = if transposed && by_panels { 2 * lanes } else { blocking::n_block::<T>(kc, n, nr, most) };
     // LOOP 4
     let mut jc = 0;
     while jc < n {
@@ -94,7 +92,7 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
             let column_sums = if is_last { &mut problem.column_sums } else { &mut None };
             // LOOP 2
             let mr = mr::<S, T>(cols);
-            let tiles = if a.packed { 1 } else { blocking::tiles_at_once::<T>(mr, cols, depth) };
+            let tiles = blocking::tiles_at_once::<T>(mr, cols, depth, a.packed);
             for (i, height, count) in blocking::even_runs(m, mr, tiles) {
                 let rows = height * count;
                 let a = a.tile(s, i, rows, &mut buffers.a);
