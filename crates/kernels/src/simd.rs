@@ -41,8 +41,11 @@ pub(crate) use with_intrinsics;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! enter {
     ([$($feature:tt),*] $token:ident) => {
+        $crate::simd::enter! { [$($feature),*] $token run }
+    };
+    ([$($feature:tt),*] $token:ident $run:ident $($attribute:meta),*) => {
         #[inline(always)]
-        fn run<R>(self, f: impl FnOnce(Self) -> R) -> R {
+        fn $run<R>(self, f: impl FnOnce(Self) -> R) -> R {
             trait Entered<R> {
                 /// # Safety
                 /// - The CPU must have the features.
@@ -50,6 +53,7 @@ macro_rules! enter {
             }
             impl<R, F: FnOnce($token) -> R> Entered<R> for F {
                 $(#[target_feature(enable = $feature)])*
+                $(#[$attribute])*
                 unsafe fn entered(self, token: $token) -> R {
                     self(token)
                 }
@@ -107,6 +111,13 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
 
     /// Runs `f` with this ISA's features enabled. Everything `f` calls must inline into it.
     fn run<R>(self, f: impl FnOnce(Self) -> R) -> R;
+
+    /// `f()`, which a loop seldom needs. With AVX-512 it is a function of its own that takes the loop no registers; where
+    /// those do not suffice anyway, the call costs more.
+    #[inline(always)]
+    fn run_rare<R>(self, f: impl FnOnce(Self) -> R) -> R {
+        f(self)
+    }
 }
 
 /// A vector of 64 bytes of floats.
@@ -352,6 +363,8 @@ pub(crate) trait Float32: Float<Scalar = f32> {
     fn sqrt(self) -> Self;
     /// Lane i: the lane of `self` that the low four bits of lane i of `lanes` say.
     fn permute(self, lanes: Self::Bits) -> Self;
+    /// Lane i: the element of `table` that the low three bits of lane i of `indices` say.
+    fn look_up(table: &[f32; 8], indices: Self::Bits) -> Self;
     /// Four elements from each of four places `stride` apart, a quarter of the vector each.
     ///
     /// # Safety
@@ -399,6 +412,8 @@ pub(crate) trait Int32:
     type Float: Float32;
     fn splat(s: Self::Simd, x: i32) -> Self;
     fn shift_left<const N: u32>(self) -> Self;
+    /// The sign shifted in.
+    fn shift_right<const N: u32>(self) -> Self;
     fn max(self, other: Self) -> Self;
     fn min(self, other: Self) -> Self;
     fn lt(self, other: Self) -> <Self::Float as Float>::Mask;

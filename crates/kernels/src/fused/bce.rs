@@ -8,7 +8,7 @@
 
 use super::element_wise::{Elements, plain, weighted};
 use super::options::Weighting;
-use crate::math::{exp::exp, log1p, relu::relu};
+use crate::math::{exp::exp, relu::relu, softplus::log1p_of_fraction};
 use crate::simd::{Float, Float32, Simd};
 
 /// What changes the terms of the loss.
@@ -75,7 +75,7 @@ fn parts<V: Float32>(z: V) -> (V, V, V::Mask) {
 pub(crate) fn one_sided<V: Float32>(z: V, t: V) -> (V, V) {
     let one = z.constant(1.0);
     let (e, one_and_e, negative) = parts(z);
-    let loss = z.neg_mul_add(t, relu(z)) + log1p::finite(e);
+    let loss = z.neg_mul_add(t, relu(z)) + log1p_of_fraction(e);
     let (sigmoid, complement) = (V::select(negative, e, one), V::select(negative, one, e));
     (loss, t.neg_mul_add(complement, (one - t) * sigmoid) / one_and_e)
 }
@@ -86,7 +86,7 @@ fn two_sided<V: Float32>(z: V, u: V, v: V) -> (V, V) {
     let (zero, one) = (z.constant(0.0), z.constant(1.0));
     let (e, one_and_e, negative) = parts(z);
     let linear = V::select(negative, v * (zero - z), u * z);
-    let loss = (u + v).mul_add(log1p::finite(e), linear);
+    let loss = (u + v).mul_add(log1p_of_fraction(e), linear);
     let (sigmoid, complement) = (V::select(negative, e, one), V::select(negative, one, e));
     (loss, v.neg_mul_add(complement, u * sigmoid) / one_and_e)
 }

@@ -201,7 +201,7 @@ impl<V: Float32> Sums<V> {
     /// `ln Σ e^(z - m)`
     #[inline(always)]
     pub(crate) fn ln_sum(&self) -> V {
-        log1p::finite(self.ratio())
+        log1p::moderate(self.ratio())
     }
 
     #[inline(always)]

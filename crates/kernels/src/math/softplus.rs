@@ -45,7 +45,13 @@ pub(crate) fn second<V: Float32>((x, sum, r): (V, V, V)) -> (V, V) {
 
 #[inline(always)]
 pub(crate) fn third<V: Float32>((x, e): (V, V)) -> V {
-    relu(x) + polynomial(e, &Q).mul_add(e * e, e)
+    relu(x) + log1p_of_fraction(e)
+}
+
+/// `ln(1 + e)` for e from 0 to 1.
+#[inline(always)]
+pub(crate) fn log1p_of_fraction<V: Float32>(e: V) -> V {
+    polynomial(e, &Q).mul_add(e * e, e)
 }
 
 /// `1 - e^-y`, the derivative where y is the softplus.

@@ -301,6 +301,10 @@ impl Float32 for F32x16 {
         fn permute(self, lanes: I32x16) -> Self {
             F32x16(permute_half(self, lanes.0), permute_half(self, lanes.1))
         }
+        fn look_up(table: &[f32; 8], indices: I32x16) -> Self {
+            let table = _mm256_loadu_ps(table.as_ptr());
+            F32x16(_mm256_permutevar8x32_ps(table, indices.0), _mm256_permutevar8x32_ps(table, indices.1))
+        }
         fn splat_in_quarters<const J: usize>(self) -> Self {
             match J {
                 0 => F32x16(_mm256_permute_ps::<0x00>(self.0), _mm256_permute_ps::<0x00>(self.1)),
@@ -322,6 +326,10 @@ impl Int32 for I32x16 {
         fn shift_left<const N: u32>(self) -> Self {
             let by = _mm_cvtsi32_si128(N as i32);
             I32x16(_mm256_sll_epi32(self.0, by), _mm256_sll_epi32(self.1, by))
+        }
+        fn shift_right<const N: u32>(self) -> Self {
+            let by = _mm_cvtsi32_si128(N as i32);
+            I32x16(_mm256_sra_epi32(self.0, by), _mm256_sra_epi32(self.1, by))
         }
         fn max(self, o: Self) -> Self { I32x16(_mm256_max_epi32(self.0, o.0), _mm256_max_epi32(self.1, o.1)) }
         fn min(self, o: Self) -> Self { I32x16(_mm256_min_epi32(self.0, o.0), _mm256_min_epi32(self.1, o.1)) }

@@ -31,6 +31,7 @@ impl Simd for Avx512 {
     }
 
     with_features!(Avx512, enter! Avx512);
+    with_features!(Avx512, enter! Avx512 run_rare cold, inline(never));
 }
 
 #[derive(Clone, Copy)]
@@ -251,6 +252,11 @@ impl Float32 for F32x16 {
         }
         fn sqrt(self) -> Self { F32x16(_mm512_sqrt_ps(self.0)) }
         fn permute(self, lanes: I32x16) -> Self { F32x16(_mm512_permutexvar_ps(lanes.0, self.0)) }
+        // A permutation reads four bits, so both halves of what it chooses from are the table.
+        fn look_up(table: &[f32; 8], indices: I32x16) -> Self {
+            let half = _mm512_castps256_ps512(_mm256_loadu_ps(table.as_ptr()));
+            F32x16(_mm512_permutexvar_ps(indices.0, _mm512_shuffle_f32x4::<0x44>(half, half)))
+        }
         fn splat_in_quarters<const J: usize>(self) -> Self {
             F32x16(match J {
                 0 => _mm512_permute_ps::<0x00>(self.0),
@@ -271,6 +277,7 @@ impl Int32 for I32x16 {
     with_intrinsics! {
         fn splat(_s: Avx512, x: i32) -> Self { I32x16(_mm512_set1_epi32(x)) }
         fn shift_left<const N: u32>(self) -> Self { I32x16(_mm512_slli_epi32::<N>(self.0)) }
+        fn shift_right<const N: u32>(self) -> Self { I32x16(_mm512_srai_epi32::<N>(self.0)) }
         fn max(self, other: Self) -> Self { I32x16(_mm512_max_epi32(self.0, other.0)) }
         fn min(self, other: Self) -> Self { I32x16(_mm512_min_epi32(self.0, other.0)) }
         fn lt(self, other: Self) -> __mmask16 { _mm512_cmplt_epi32_mask(self.0, other.0) }

@@ -327,6 +327,17 @@ impl Float32 for F32x16 {
             };
             F32x16(quarter(lanes.0), quarter(lanes.1), quarter(lanes.2), quarter(lanes.3))
         }
+        fn look_up(table: &[f32; 8], indices: I32x16) -> Self {
+            let half = |at| vreinterpretq_u8_f32(vld1q_f32(table[at..at + 4].as_ptr()));
+            let table = uint8x16x2_t(half(0), half(4));
+            // Element i is the bytes 4 i to 4 i + 3.
+            let (of_element, in_element) = (vdupq_n_s32(0x0404_0404), vdupq_n_s32(0x0302_0100));
+            let quarter = |indices| {
+                let bytes = vmlaq_s32(in_element, vandq_s32(indices, vdupq_n_s32(7)), of_element);
+                vreinterpretq_f32_u8(vqtbl2q_u8(table, vreinterpretq_u8_s32(bytes)))
+            };
+            F32x16(quarter(indices.0), quarter(indices.1), quarter(indices.2), quarter(indices.3))
+        }
         fn splat_in_quarters<const J: usize>(self) -> Self {
             match J {
                 0 => each!(F32x16 <- vdupq_laneq_f32::<0>(self)),
@@ -347,6 +358,10 @@ impl Int32 for I32x16 {
         // A constant count compiles to the immediate form.
         fn shift_left<const N: u32>(self) -> Self {
             let by = Self::splat(Neon(()), N as i32);
+            each!(I32x16 <- vshlq_s32(self, by))
+        }
+        fn shift_right<const N: u32>(self) -> Self {
+            let by = Self::splat(Neon(()), -(N as i32));
             each!(I32x16 <- vshlq_s32(self, by))
         }
         fn max(self, other: Self) -> Self { each!(I32x16 <- vmaxq_s32(self, other)) }

@@ -313,6 +313,12 @@ impl Float32 for F32x16 {
     }
 
     #[inline(never)]
+    fn look_up(table: &[f32; 8], indices: I32x16) -> Self {
+        let (low, high) = (indices.0.to_array(), indices.1.to_array());
+        Self::from_lanes(std::array::from_fn(|i| table[(if i < 8 { low[i] } else { high[i - 8] } & 7) as usize]))
+    }
+
+    #[inline(never)]
     unsafe fn load_quarters_tail(_: Portable, from: *const f32, stride: isize, tail: usize) -> Self {
         let mut lanes = [0.0; Self::LANES];
         for (i, quarter) in (0..).zip(lanes.chunks_exact_mut(Self::QUARTER)) {
@@ -355,6 +361,11 @@ impl Int32 for I32x16 {
     #[inline(always)]
     fn shift_left<const N: u32>(self) -> Self {
         self.map(|a| a << N as i32)
+    }
+
+    #[inline(always)]
+    fn shift_right<const N: u32>(self) -> Self {
+        self.map(|a| a >> N as i32)
     }
 
     #[inline(always)]

@@ -92,7 +92,7 @@ pub(super) fn hard<S: Simd, const BLOCKS: usize>(
 
         for (at, labels) in (0..).step_by(GROUP).zip(labels.chunks(GROUP)) {
             let (max, own) = (S::F32::load(s, &chunk.max[at..]), S::F32::load(s, &chunk.own[at..]));
-            let losses = losses::<S>(max, own, log1p::finite(S::F32::load(s, &chunk.ratio[at..])));
+            let losses = losses::<S>(max, own, log1p::moderate(S::F32::load(s, &chunk.ratio[at..])));
             total.add(s, first + at, labels.len(), losses, &chunk.weights[at..]);
         }
     }
