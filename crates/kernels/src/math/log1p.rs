@@ -5,13 +5,13 @@
 //!    and within 2^-25 beyond, where the logarithm is above 2.4.
 //! 3. As in `ln`.
 //!
-//! What is not positive and below 2^100 with 1 added takes a branch, one for two vectors.
+//! What is not positive and below 2^125 with 1 added takes a branch, one for two vectors.
 
 use super::ln::{Parts, UNIT, look_up, of_parts, specials, split};
 use crate::simd::{Float32, Int32, Simd};
 
-/// Far below 2^126, from where on `2^-e c` is subnormal, and far above what the 1 counts beside.
-const HUGE: f32 = (1u128 << 100) as f32;
+/// Below this e is at most 125, and `2^-e c` a normal number.
+const HUGE: f32 = (1u128 << 125) as f32;
 
 /// What huge numbers are divided by.
 const HUGE_UNIT: f32 = (1u64 << 63) as f32;
@@ -48,7 +48,7 @@ pub(crate) fn third<V: Float32>((ordinary, [(x, of_x), (y, of_y)]): (bool, [(V, 
     [of_x.copysign(x), of_y.copysign(y)]
 }
 
-/// `ln(1 + x)` for x above -1 and below 2^100, with 0 for -0.
+/// `ln(1 + x)` for x above -1 and below 2^125, with 0 for -0.
 #[inline(always)]
 pub(crate) fn moderate<V: Float32>(x: V) -> V {
     of_parts(parts(x, x + x.constant(1.0)))

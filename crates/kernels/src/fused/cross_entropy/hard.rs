@@ -14,7 +14,8 @@ use crate::simd::{Float, Float32, Simd};
 /// Rows whose losses are taken together, as the logarithm takes long to come but little to compute. With 16 it is waited for, a
 /// quarter more in all; with 64 a call of 16 rows takes a tenth more for the room they need.
 const CHUNK: usize = 32;
-/// Where m is less than this above the label's logit, the quotient of O and E is finite.
+/// Where m is less than this above the label's logit, the quotient of O and E is below the 2^125 of [`log1p::moderate`]: each of
+/// at most 2^32 columns adds less than `e^64 < 2^92.4`.
 const NEAR: f32 = 64.0;
 
 /// One number for each row of a chunk.
