@@ -19,6 +19,12 @@ pub(crate) fn streams<T: Arithmetic>(a: MatRef<'_, T>) -> bool {
     a.col_stride() == 1 && a.rows() * a.cols() * size_of::<T>() > blocking::L1_BYTES
 }
 
+/// How many columns a tile of B has, and a panel where it is packed.
+#[inline(always)]
+pub(crate) const fn nr<S: Simd, T: Arithmetic>() -> usize {
+    S::NV * T::Vector::<S>::LANES
+}
+
 /// Row tiles of A, each of `height` rows, over all columns of a block of B. C has `count` times as many rows.
 #[inline(always)]
 pub(crate) fn band<S: Simd, T: Arithmetic>(
@@ -31,7 +37,7 @@ pub(crate) fn band<S: Simd, T: Arithmetic>(
 ) {
     let (rows, cols) = (height * count, c.cols());
     assert!(c.rows() == rows);
-    let lanes = T::Vector::<S>::LANES;
+    let (lanes, nr) = (T::Vector::<S>::LANES, nr::<S, T>());
     let to = c.as_mut_ptr();
     let mut tile = Tile {
         count,
@@ -49,15 +55,15 @@ pub(crate) fn band<S: Simd, T: Arithmetic>(
         beta,
     };
     let mut j = 0;
-    if cols >= S::NV * lanes {
+    if cols >= nr {
         let kernel = micro::kernels::<S, T>(Width::Full)[height - 1];
-        while j + S::NV * lanes <= cols {
+        while j + nr <= cols {
             (tile.b, tile.c) = (b.column(j), to.wrapping_add(j));
             // SAFETY: whoever calls holds a token, which proves the features. A's view, or the panel packed from it, holds
-            // `rows` rows of depth k; B's view as many rows of columns j to j + NV * lanes, which never cross from one packed
+            // `rows` rows of depth k; B's view as many rows of columns j to j + nr, which never cross from one packed
             // panel to the next; and C is ours and holds these columns, its rows contiguous.
             unsafe { kernel(&tile) };
-            j += S::NV * lanes;
+            j += nr;
         }
     }
     while j < cols {
@@ -95,12 +101,12 @@ impl<'a, T: Arithmetic> BBlock<'a, T> {
     /// Packs `b` if it has to be or if that pays for `m` rows of A.
     #[inline(always)]
     pub(crate) fn new<S: Simd>(s: S, b: MatRef<'a, T>, m: usize, buffer: &'a mut Scratch) -> Self {
-        let nr = S::NV * T::Vector::<S>::LANES;
+        let nr = nr::<S, T>();
         if b.has_contiguous_rows() && Self::is_readable::<S>(b, m) {
             Self::as_it_lies(b)
         } else {
             let panels = buffer.elements(b.cols().div_ceil(nr) * nr * b.rows());
-            pack::pack_b(s, b, nr, panels);
+            pack::pack_b(s, b, panels);
             BBlock {
                 ptr: panels.as_ptr(),
                 row_stride: nr as isize,

@@ -1,6 +1,7 @@
 //! Copies between a matrix and dense rows, in either order, by vectors where the elements of one side's rows or columns
 //! are neighbours.
 
+use super::band::nr;
 use super::{Arithmetic, MatMut, MatRef};
 use crate::simd::{Float, Simd};
 use std::mem::MaybeUninit;
@@ -33,25 +34,20 @@ fn copy_inlined<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, to: MatMut<'_
 fn copy_rows<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
     let stride = to.row_stride();
     // SAFETY: `to` is borrowed mutably and has the shape of `from`, rows contiguous: panels side by side.
-    unsafe { copy_panels(s, from, to.as_mut_ptr(), stride, panel_width::<S, T>()) };
+    unsafe { copy_panels(s, from, to.as_mut_ptr(), stride, nr::<S, T>()) };
 }
 
 /// Packs contiguous rows of `from` as panels, one after the other, each row-major; `to` holds exactly these. What fills up
 /// the last panel is left as it is.
 #[inline(never)]
 pub(crate) fn rows_to_panels<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, to: &mut [T]) {
-    let (rows, width) = (from.rows(), panel_width::<S, T>());
-    assert!(from.has_contiguous_rows() && to.len() == rows * from.cols().next_multiple_of(width));
+    let (rows, nr) = (from.rows(), nr::<S, T>());
+    assert!(from.has_contiguous_rows() && to.len() == rows * from.cols().next_multiple_of(nr));
     s.run(
         #[inline(always)]
-        // SAFETY: `to` holds these panels, each of as many rows of `width` elements.
-        |s| unsafe { copy_panels(s, from, to.as_mut_ptr(), width as isize, rows * width) },
+        // SAFETY: `to` holds these panels, each of as many rows of `nr` elements; the rows of `from` were found contiguous.
+        |s| unsafe { copy_panels(s, from, to.as_mut_ptr(), nr as isize, rows * nr) },
     );
-}
-
-/// Columns of a panel, which a micro-kernel reads at a time.
-const fn panel_width<S: Simd, T: Arithmetic>() -> usize {
-    S::NV * T::Vector::<S>::LANES
 }
 
 /// Panels that [`copy_panels`] goes down together: rows far apart are each a page, and few lines of one at a time are not
@@ -61,11 +57,12 @@ const PANELS_AT_ONCE: usize = 4;
 /// Rows ahead of their copy that lines are asked for.
 const ROWS_AHEAD: isize = 4;
 
-/// Copies rows of `from`, contiguous, to panels of [`panel_width`] columns: row i of panel p goes to
+/// Copies rows of `from`, contiguous, to panels of [`nr`] columns: row i of panel p goes to
 /// `to + p panel_stride + i to_stride`.
 ///
 /// # Safety
-/// - All of that, but for the columns of the last panel that `from` does not have, must be writable and used by nothing else.
+/// - The rows of `from` must be contiguous. All of that, but for the columns of the last panel that `from` does not have, must be
+///   writable and used by nothing else.
 #[inline(always)]
 unsafe fn copy_panels<S: Simd, T: Arithmetic>(
     s: S,
@@ -74,22 +71,22 @@ unsafe fn copy_panels<S: Simd, T: Arithmetic>(
     to_stride: isize,
     panel_stride: usize,
 ) {
-    let (lanes, width) = (T::Vector::<S>::LANES, panel_width::<S, T>());
+    let (lanes, nr) = (T::Vector::<S>::LANES, nr::<S, T>());
     let from_stride = from.row_stride();
     let tail = T::Vector::<S>::tail(s, from.cols() % lanes);
     let mut j = 0;
     while j < from.cols() {
-        let cols = (from.cols() - j).min(PANELS_AT_ONCE * width);
+        let cols = (from.cols() - j).min(PANELS_AT_ONCE * nr);
         let mut source = from.as_ptr().wrapping_add(j);
-        let mut target = to.wrapping_add(j / width * panel_stride);
+        let mut target = to.wrapping_add(j / nr * panel_stride);
         for _ in 0..from.rows() {
             // SAFETY: rows of `from` are contiguous, so `cols` neighbours from `source` on are its; the caller promises
             // where they go.
             unsafe {
-                if cols == PANELS_AT_ONCE * width {
+                if cols == PANELS_AT_ONCE * nr {
                     for panel in 0..PANELS_AT_ONCE {
                         for v in 0..S::NV {
-                            let source = source.add(panel * width + v * lanes);
+                            let source = source.add(panel * nr + v * lanes);
                             T::Vector::<S>::prefetch(s, source.wrapping_offset(ROWS_AHEAD * from_stride));
                             let target = target.add(panel * panel_stride + v * lanes);
                             T::Vector::<S>::load_ptr(s, source).store_ptr(target);
@@ -97,7 +94,7 @@ unsafe fn copy_panels<S: Simd, T: Arithmetic>(
                     }
                 } else {
                     let whole = cols / lanes * lanes;
-                    let place = |j: usize| j / width * panel_stride + j % width;
+                    let place = |j: usize| j / nr * panel_stride + j % nr;
                     for j in (0..whole).step_by(lanes) {
                         T::Vector::<S>::load_ptr(s, source.add(j)).store_ptr(target.add(place(j)));
                     }

@@ -1,7 +1,7 @@
 //! Products of one block: K is too short to be cut, and both operands are read as they lie. Most of training's are, and
 //! the small ones among them are over before buffers and blocks would be ready.
 
-use super::band::{ATile, BBlock, band, mr, streams};
+use super::band::{ATile, BBlock, band, mr, nr, streams};
 use super::problem::BOperand;
 use super::{Arithmetic, Problem, blocking, pack};
 use crate::simd::{Float, Simd};
@@ -42,7 +42,7 @@ pub(crate) fn is_direct<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> boo
     };
     let a = problem.a;
     let (m, n, k) = problem.shape();
-    let nr = S::NV * T::Vector::<S>::LANES;
+    let nr = nr::<S, T>();
     b.has_contiguous_rows()
         && problem.c.has_contiguous_rows()
         && blocking::is_one_block::<T>(k, n)
@@ -60,7 +60,7 @@ pub(crate) fn direct<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>)
     };
     let a = problem.a;
     let b = BBlock::as_it_lies(b);
-    let streams = n <= S::NV * T::Vector::<S>::LANES && streams(a);
+    let streams = n <= nr::<S, T>() && streams(a);
     let mr = mr::<S, T>(n);
     // Divisions are a part of what the smallest products cost.
     let tiles = if m <= mr { 1 } else { blocking::tiles_at_once::<T>(mr, n, k, false) };

@@ -9,16 +9,17 @@
 //! LOOP 1        columns of the block, nr at a time  the micro-kernel: C tile mr x nr in registers
 //! ```
 //!
-//! Several row tiles pass over a tile of B together, in one call of the micro-kernel, where their A and C are small: what a call
-//! costs is half of the time of 256x2x2 and a twentieth of 10000x32x32. So do those whose A has to be packed, for another
-//! reason: nothing hides the wait for what is copied, a tenth of the time of 1024 cubed if A is packed for each block of B in the L2
-//! cache. They are a block in the L2 cache themselves, and that of B is as large as the L3 cache allows, as the micro-kernel
-//! asks for its lines in time: the order of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008.
+//! Several row tiles pass over a tile of B together, in one call of the micro-kernel, where their A and C are small: what a
+//! call costs is half of the time of 256x2x2 and a twentieth of 10000x32x32. So do those whose A has to be packed, for another
+//! reason: nothing hides the wait for what is copied, a tenth of the time of 1024 cubed if A is packed for each block of B in
+//! the L2 cache. They are a block in the L2 cache themselves, and that of B is as large as the L3 cache allows, as the
+//! micro-kernel asks for its lines in time: the order of Goto and van de Geijn, "Anatomy of high-performance matrix
+//! multiplication", 2008.
 //!
 //! What did not help: the micro-kernel asking for three rows of the next tile of A as it goes along its own, whether
 //! they come from the L2 or the L3 cache; more rows of B ahead than 8, where B comes from the L3 cache.
 
-use super::band::{ATile, BBlock, band, mr, streams};
+use super::band::{ATile, BBlock, band, mr, nr, streams};
 use super::epilogue::TileEpilogue;
 use super::problem::{BOperand, Order};
 use super::scratch::{Buffers, Scratch};
@@ -60,7 +61,7 @@ pub(crate) fn serial<S: Simd, T: Arithmetic>(problem: &mut Problem<'_, T>) {
 fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &mut Buffers) {
     let (m, n, k) = problem.shape();
     let lanes = T::Vector::<S>::LANES;
-    let nr = S::NV * lanes;
+    let nr = nr::<S, T>();
     let kc = blocking::k_block(k);
     // A B that lies in columns is transposed on its way to the panels.
     let transposed = matches!(problem.b, BOperand::View(b) if b.col_stride() != 1 && n > 1);

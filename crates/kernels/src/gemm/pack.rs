@@ -1,5 +1,6 @@
 //! Copies of operands in the order in which the micro-kernel reads them.
 
+use super::band::nr;
 use super::copy::{self, copy};
 use super::{Arithmetic, MatMut, MatRef, blocking};
 use crate::simd::Simd;
@@ -57,23 +58,19 @@ impl<T> Panels<'_, T> {
     }
 }
 
-/// Packs columns of `b` as panels of `nr` columns, one after the other, each row-major with a row of `nr`, the last
+/// Packs columns of `b` as panels of [`nr`] columns, one after the other, each row-major with a row of `nr`, the last
 /// one filled up with zeros. `out` holds exactly these panels.
 #[inline(always)]
-pub(crate) fn pack_b<S: Simd, T: Arithmetic>(s: S, b: MatRef<'_, T>, nr: usize, out: &mut [T]) {
-    let k = b.rows();
+pub(crate) fn pack_b<S: Simd, T: Arithmetic>(s: S, b: MatRef<'_, T>, out: &mut [T]) {
+    let (k, nr) = (b.rows(), nr::<S, T>());
+    // Nothing where the last one is whole.
+    out[b.cols() / nr * nr * k..].fill(T::default());
     if b.has_contiguous_rows() {
-        if !b.cols().is_multiple_of(nr) {
-            out[b.cols() / nr * nr * k..].fill(T::default());
-        }
         return copy::rows_to_panels(s, b, out);
     }
     for (panel, out) in out.chunks_exact_mut((k * nr).max(1)).enumerate() {
         let from = panel * nr;
         let cols = nr.min(b.cols() - from);
-        if cols < nr {
-            out.fill(T::default());
-        }
         let out = MatMut::from_row_major(out, k, nr).split_cols(cols).0;
         copy(s, b.col_range(from, from + cols), out);
     }

@@ -1,10 +1,11 @@
 //! A right operand that is packed once and used often.
 
+use super::band::nr;
 use super::pack::{self, Panels};
 use super::scratch::{Pod, Scratch};
 use super::{Arithmetic, Element, MatRef};
 use crate::isa::Isa;
-use crate::simd::{Float, Simd};
+use crate::simd::Simd;
 use std::fmt;
 
 /// A copy of a right operand in the order in which the kernels of one instruction set read it. Made by
@@ -75,10 +76,10 @@ impl<T> fmt::Debug for PackedB<T> {
 pub(crate) fn prepack<S: Simd, T: Arithmetic>(b: MatRef<'_, T>, memory: &mut Scratch) -> usize {
     // SAFETY: this function is reached only through the `KernelSet` of S.
     let s = unsafe { S::assume_available() };
-    let nr = S::NV * T::Vector::<S>::LANES;
+    let nr = nr::<S, T>();
     s.run(
         #[inline(always)]
-        |s| pack::pack_b(s, b, nr, memory.elements(b.cols().next_multiple_of(nr) * b.rows())),
+        |s| pack::pack_b(s, b, memory.elements(b.cols().next_multiple_of(nr) * b.rows())),
     );
     nr
 }
