@@ -84,7 +84,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const MR: usize;
     const NV: usize;
     /// Rows of the tile that is one masked vector wide: the mask may need registers too.
-    const MR_NARROW: usize;
+    const MR_MASKED: usize;
     /// Vectors of a single row of C that are summed side by side: as many chains as hide the latency of an addition, 4 or 8.
     const NV_ROW: usize;
     /// Whether tiles of an A whose columns are far apart are copied: with AVX2, whose tiles take twice as long for half as many
@@ -133,8 +133,9 @@ pub(crate) trait Float:
     const LANES: usize;
     /// A fourth of them, 16 bytes.
     const QUARTER: usize = Self::LANES / 4;
-    /// Whether [`load_tail`](Self::load_tail) costs about as much as a full load.
-    const CHEAP_TAIL_LOADS: bool;
+    /// From so many rows of A on the columns of B that do not fill a vector are copied to one that zeros fill up: at once where
+    /// [`load_tail`](Self::load_tail) goes lane by lane, never where it costs as much as a load of all lanes.
+    const M_FOR_PADDING_B: usize;
 
     fn splat(s: Self::Simd, x: Self::Scalar) -> Self;
     /// The token again: a vector proves what its token proved.

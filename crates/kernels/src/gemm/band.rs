@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 /// How many rows a row tile of A has, for a block of so many columns.
 #[inline(always)]
 pub(crate) fn mr<S: Simd, T: Arithmetic>(cols: usize) -> usize {
-    if cols <= T::Vector::<S>::LANES && S::NV > 1 { S::MR_NARROW } else { S::MR }
+    if cols <= T::Vector::<S>::LANES && S::NV > 1 { S::MR_MASKED } else { S::MR }
 }
 
 /// Whether rows of A come from beyond the L1 cache, each for the first time, if one tile of B is all that they meet.
@@ -66,21 +66,23 @@ pub(crate) fn band<S: Simd, T: Arithmetic>(
             j += nr;
         }
     }
+    let (width, most) = if b.is_padded::<S>() { (Width::Padded, S::MR) } else { (Width::Masked, S::MR_MASKED) };
     while j < cols {
-        (tile.b, tile.cols) = (b.column(j), lanes.min(cols - j));
+        (tile.b, tile.b_row_stride) = b.part::<S>(j);
+        tile.cols = lanes.min(cols - j);
         let mut rows_from = |i: usize, height: usize, count: usize| {
             (tile.count, tile.a) = (count, a.row(i));
             tile.c = to.wrapping_offset(i as isize * tile.c_row_stride).wrapping_add(j);
-            let kernel = micro::kernels::<S, T>(Width::Narrow)[height - 1];
-            // SAFETY: as above, for `count` times `height` rows from i on and `tile.cols` columns; B was packed with whole
-            // vectors unless partial loads are cheap.
+            let kernel = micro::kernels::<S, T>(width)[height - 1];
+            // SAFETY: as above, for `count` times `height` rows from i on and `tile.cols` columns; B has whole vectors where
+            // it is padded.
             unsafe { kernel(&tile) };
         };
         // No other cut, and no division to find that out.
-        if S::MR_NARROW >= S::MR {
+        if height <= most {
             rows_from(0, height, count);
         } else {
-            for (i, height, count) in blocking::even_runs(rows, S::MR_NARROW.min(height), usize::MAX) {
+            for (i, height, count) in blocking::even_runs(rows, most, usize::MAX) {
                 rows_from(i, height, count);
             }
         }
@@ -94,6 +96,8 @@ pub(crate) struct BBlock<'a, T> {
     row_stride: isize,
     /// Columns of a packed panel and the distance from one panel to the next; `None` where B is read as it lies.
     panels: Option<(usize, usize)>,
+    /// The last columns, which do not fill a vector, where they were copied to rows of one.
+    padded: Option<*const T>,
     memory: PhantomData<&'a [T]>,
 }
 
@@ -101,9 +105,14 @@ impl<'a, T: Arithmetic> BBlock<'a, T> {
     /// Packs `b` if it has to be or if that pays for `m` rows of A.
     #[inline(always)]
     pub(crate) fn new<S: Simd>(s: S, b: MatRef<'a, T>, m: usize, buffer: &'a mut Scratch) -> Self {
-        let nr = nr::<S, T>();
-        if b.has_contiguous_rows() && Self::is_readable::<S>(b, m) {
+        let (lanes, nr) = (T::Vector::<S>::LANES, nr::<S, T>());
+        if Self::is_readable::<S>(b, m) {
             Self::as_it_lies(b)
+        } else if b.has_contiguous_rows() && !pack::pays_for_b::<S, T>(b, m) {
+            let part = b.col_range(b.cols() / lanes * lanes, b.cols());
+            let padded = buffer.elements(lanes * b.rows());
+            pack::pad_b(s, part, padded);
+            BBlock { padded: Some(padded.as_ptr()), ..Self::as_it_lies(b) }
         } else {
             let panels = buffer.elements(b.cols().div_ceil(nr) * nr * b.rows());
             pack::pack_b(s, b, panels);
@@ -111,20 +120,23 @@ impl<'a, T: Arithmetic> BBlock<'a, T> {
                 ptr: panels.as_ptr(),
                 row_stride: nr as isize,
                 panels: Some((nr, nr * b.rows())),
+                padded: None,
                 memory: PhantomData,
             }
         }
     }
 
-    /// Whether rows of B can be read as they lie, and that costs no more than a copy.
+    /// Whether B can be read as it lies, and that costs no more than a copy.
     #[inline(always)]
     pub(crate) fn is_readable<S: Simd>(b: MatRef<'_, T>, m: usize) -> bool {
-        (b.cols().is_multiple_of(T::Vector::<S>::LANES) || T::Vector::<S>::CHEAP_TAIL_LOADS)
+        b.has_contiguous_rows()
+            && (m < T::Vector::<S>::M_FOR_PADDING_B || b.cols().is_multiple_of(T::Vector::<S>::LANES))
             && !pack::pays_for_b::<S, T>(b, m)
     }
 
+    /// Where columns that do not fill a tile are read with masks.
     pub(crate) fn as_it_lies(b: MatRef<'a, T>) -> Self {
-        BBlock { ptr: b.as_ptr(), row_stride: b.row_stride(), panels: None, memory: PhantomData }
+        BBlock { ptr: b.as_ptr(), row_stride: b.row_stride(), panels: None, padded: None, memory: PhantomData }
     }
 
     /// Rows from `row` and columns from `col` on of an operand that was packed before.
@@ -134,7 +146,23 @@ impl<'a, T: Arithmetic> BBlock<'a, T> {
             ptr: memory[col * k + row * nr..].as_ptr(),
             row_stride: nr as isize,
             panels: Some((nr, nr * k)),
+            padded: None,
             memory: PhantomData,
+        }
+    }
+
+    /// Whether rows of what does not fill a tile are whole vectors all the same.
+    #[inline(always)]
+    fn is_padded<S: Simd>(&self) -> bool {
+        micro::pads::<S, T>() && (self.panels.is_some() || self.padded.is_some() || !micro::masks::<S, T>())
+    }
+
+    /// Where columns from `j` on lie that do not fill a tile, and how far apart their rows.
+    #[inline(always)]
+    fn part<S: Simd>(&self, j: usize) -> (*const T, isize) {
+        match self.padded {
+            Some(padded) => (padded, T::Vector::<S>::LANES as isize),
+            None => (self.column(j), self.row_stride),
         }
     }
 

@@ -15,8 +15,8 @@ pub(crate) fn is_tile<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> bool 
     };
     let (m, n, k) = problem.shape();
     let lanes = T::Vector::<S>::LANES;
-    (1..=S::MR_NARROW).contains(&m)
-        && (n == lanes || n < lanes && T::Vector::<S>::CHEAP_TAIL_LOADS)
+    (1..=S::MR_MASKED).contains(&m)
+        && (n == lanes || n < lanes && m < T::Vector::<S>::M_FOR_PADDING_B)
         && blocking::is_one_block::<T>(k, n)
         && b.has_contiguous_rows()
         && problem.c.has_contiguous_rows()

@@ -31,7 +31,7 @@ pub(crate) struct Tile<T> {
     pub(crate) b_row_stride: isize,
     pub(crate) c: *mut T,
     pub(crate) c_row_stride: isize,
-    /// Columns of the tile that exist; read by narrow kernels only.
+    /// Columns of the tile that exist; read by kernels of one part of a vector only.
     pub(crate) cols: usize,
     pub(crate) alpha: T,
     /// `None`: C is not read.
@@ -61,7 +61,9 @@ pub(crate) enum Width {
     /// `NV` vectors.
     Full,
     /// One vector, of which `cols` lanes exist.
-    Narrow,
+    Masked,
+    /// One vector, of which B has all lanes and C `cols`.
+    Padded,
 }
 
 /// `C = alpha A B + beta C` on each of the tiles that [`Tile`] describes.
@@ -69,8 +71,8 @@ pub(crate) enum Width {
 /// # Safety
 /// - The CPU must have the features of the ISA that the kernel was made for.
 /// - With `count` times the rows of the kernel, `k` and `cols` of the tile: every element of A, B and C at the tile's
-///   strides must be readable, and those of C writable and used by nothing else. B has a whole vector in each row where
-///   the tile is full or the ISA has no cheap partial loads.
+///   strides must be readable, and those of C writable and used by nothing else. B has whole vectors in each row but
+///   where the tile is [`Masked`](Width::Masked).
 pub(crate) type MicroKernel<T> = unsafe fn(&Tile<T>);
 
 /// The tallest tile of any ISA.
@@ -79,24 +81,36 @@ pub(crate) const MR_MAX: usize = 16;
 /// The kernels of one ISA for every height of a tile: `kernels[rows - 1]`.
 pub(crate) fn kernels<S: Simd, T: Arithmetic>(width: Width) -> &'static [MicroKernel<T>; MR_MAX] {
     macro_rules! heights {
-        ($narrow:literal: $($mr:literal)*) => {
-            const { &[$(height::<S, T, $mr, $narrow>()),*] }
+        ($part:literal, $masked:literal: $($mr:literal)*) => {
+            const { &[$(height::<S, T, $mr, $part, $masked>()),*] }
         };
     }
     match width {
-        Width::Full => heights!(false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
-        Width::Narrow => heights!(true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
+        Width::Full => heights!(false, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
+        Width::Masked => heights!(true, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
+        Width::Padded => heights!(true, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
     }
 }
 
 /// The kernel of one height, compiled only for the heights that the ISA uses.
-const fn height<S: Simd, T: Arithmetic, const MR: usize, const NARROW: bool>() -> MicroKernel<T> {
-    match (NARROW, S::NV) {
-        (true, _) if MR <= S::MR_NARROW => micro_kernel::<S, T, MR, 1, true>,
-        (false, 1) if MR <= S::MR => micro_kernel::<S, T, MR, 1, false>,
-        (false, 2) if MR <= S::MR => micro_kernel::<S, T, MR, 2, false>,
+const fn height<S: Simd, T: Arithmetic, const MR: usize, const PART: bool, const MASKED: bool>() -> MicroKernel<T> {
+    match (PART, MASKED, S::NV) {
+        (true, true, _) if MR <= S::MR_MASKED && masks::<S, T>() => micro_kernel::<S, T, MR, 1, true, true>,
+        (true, false, _) if MR <= S::MR && pads::<S, T>() => micro_kernel::<S, T, MR, 1, true, false>,
+        (false, false, 1) if MR <= S::MR => micro_kernel::<S, T, MR, 1, false, false>,
+        (false, false, 2) if MR <= S::MR => micro_kernel::<S, T, MR, 2, false, false>,
         _ => too_tall::<T>,
     }
+}
+
+/// Whether there are [`Masked`](Width::Masked) kernels.
+pub(crate) const fn masks<S: Simd, T: Arithmetic>() -> bool {
+    T::Vector::<S>::M_FOR_PADDING_B > 0
+}
+
+/// Whether there are [`Padded`](Width::Padded) kernels.
+pub(crate) const fn pads<S: Simd, T: Arithmetic>() -> bool {
+    T::Vector::<S>::M_FOR_PADDING_B < usize::MAX
 }
 
 /// # Safety
@@ -121,7 +135,11 @@ macro_rules! for_each_row {
 
 /// # Safety
 /// - The contract of [`MicroKernel`], for `MR` rows.
-unsafe fn micro_kernel<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const NARROW: bool>(tile: &Tile<T>) {
+unsafe fn micro_kernel<S, T, const MR: usize, const NV: usize, const PART: bool, const MASKED: bool>(tile: &Tile<T>)
+where
+    S: Simd,
+    T: Arithmetic,
+{
     // SAFETY: the caller promises that the CPU has the features.
     let s = unsafe { S::assume_available() };
     s.run(
@@ -136,8 +154,8 @@ unsafe fn micro_kernel<S: Simd, T: Arithmetic, const MR: usize, const NV: usize,
                 fetch_rows::<S, T, MR>(s, tile, a_next);
                 // SAFETY: the caller's promise, passed on.
                 unsafe {
-                    let product = accumulate::<S, T, MR, NV, NARROW>(s, tile, a, c);
-                    store::<S, T, MR, NV, NARROW>(s, tile, c, product);
+                    let product = accumulate::<S, T, MR, NV, PART, MASKED>(s, tile, a, c);
+                    store::<S, T, MR, NV, PART>(s, tile, c, product);
                 }
                 a = a_next;
                 c = c.wrapping_offset(MR as isize * tile.c_row_stride);
@@ -176,7 +194,7 @@ fn fetch_rows_of_c<S: Simd, T: Arithmetic, const NV: usize>(s: S, tile: &Tile<T>
     clippy::needless_range_loop,
     reason = "iterators are several times as much to compile, in each of many kernels"
 )]
-unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const NARROW: bool>(
+unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const PART: bool, const MASKED: bool>(
     s: S,
     tile: &Tile<T>,
     a: *const T,
@@ -185,8 +203,7 @@ unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, c
     let lanes = T::Vector::<S>::LANES;
     let zero = T::Vector::<S>::splat(s, T::default());
     let mut acc = [[zero; NV]; MR];
-    let masked = NARROW && T::Vector::<S>::CHEAP_TAIL_LOADS;
-    let tail = T::Vector::<S>::tail(s, if masked { tile.cols } else { 0 });
+    let tail = T::Vector::<S>::tail(s, if MASKED { tile.cols } else { 0 });
     let in_group: [isize; ROW_GROUP] = [0, tile.a_row_stride, 2 * tile.a_row_stride];
     // To rows 0, ROW_GROUP, 2 ROW_GROUP, ...
     let mut a: [_; MR_MAX.div_ceil(ROW_GROUP)] = std::array::from_fn(
@@ -210,11 +227,11 @@ unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, c
             unsafe {
                 let mut b_row = [zero; NV];
                 for j in 0..NV {
-                    b_row[j] = match masked {
+                    b_row[j] = match MASKED {
                         true => T::Vector::<S>::load_tail(s, b, tail),
                         false => T::Vector::<S>::load_ptr(s, b.add(j * lanes)),
                     };
-                    if !NARROW {
+                    if !PART {
                         T::Vector::<S>::prefetch(s, b.wrapping_offset(ahead).wrapping_add(j * lanes));
                     }
                 }
@@ -252,20 +269,20 @@ fn opaque<T>(mut pointer: *const T) -> *const T {
 /// # Safety
 /// - The contract of [`MicroKernel`], for the `MR` rows from `c` on.
 #[inline(always)]
-unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const NARROW: bool>(
+unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const PART: bool>(
     s: S,
     tile: &Tile<T>,
     c: *mut T,
     product: [[T::Vector<S>; NV]; MR],
 ) {
     let alpha = T::Vector::<S>::splat(s, tile.alpha);
-    let tail = T::Vector::<S>::tail(s, if NARROW { tile.cols } else { T::Vector::<S>::LANES });
+    let tail = T::Vector::<S>::tail(s, if PART { tile.cols } else { T::Vector::<S>::LANES });
     // One loop for each kind of C = alpha product + beta C, so that no row has to choose.
     // SAFETY: the caller's promise, passed on; it is about all that is read here, too.
     unsafe {
         match tile.beta {
             // A product with 1 is exact: the usual call need not compute it.
-            None if tile.alpha == T::from(1.0) => store_rows::<S, T, MR, NV, NARROW>(
+            None if tile.alpha == T::from(1.0) => store_rows::<S, T, MR, NV, PART>(
                 tile,
                 c,
                 tail,
@@ -273,7 +290,7 @@ unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const 
                 #[inline(always)]
                 |product, _| product,
             ),
-            None => store_rows::<S, T, MR, NV, NARROW>(
+            None => store_rows::<S, T, MR, NV, PART>(
                 tile,
                 c,
                 tail,
@@ -281,14 +298,14 @@ unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const 
                 #[inline(always)]
                 |product, _| alpha * product,
             ),
-            Some(beta) => store_rows::<S, T, MR, NV, NARROW>(
+            Some(beta) => store_rows::<S, T, MR, NV, PART>(
                 tile,
                 c,
                 tail,
                 product,
                 #[inline(always)]
                 |product, c| {
-                    let old = match NARROW {
+                    let old = match PART {
                         true => T::Vector::<S>::load_tail(s, c, tail),
                         false => T::Vector::<S>::load_ptr(s, c),
                     };
@@ -308,7 +325,7 @@ unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const 
     clippy::needless_range_loop,
     reason = "iterators are several times as much to compile, in each of many kernels"
 )]
-unsafe fn store_rows<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const NARROW: bool>(
+unsafe fn store_rows<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const PART: bool>(
     tile: &Tile<T>,
     c: *mut T,
     tail: <T::Vector<S> as Float>::Tail,
@@ -322,7 +339,7 @@ unsafe fn store_rows<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, c
             unsafe {
                 let c = c.offset(I as isize * tile.c_row_stride).add(j * T::Vector::<S>::LANES);
                 let value = value(product[I][j], c);
-                match NARROW {
+                match PART {
                     true => value.store_tail(c, tail),
                     false => value.store_ptr(c),
                 }

@@ -3,7 +3,7 @@
 use super::band::nr;
 use super::copy::{self, copy};
 use super::{Arithmetic, MatMut, MatRef, blocking};
-use crate::simd::Simd;
+use crate::simd::{Float, Simd};
 
 /// Distances at which rows fall into the same few sets of an L1 cache, whose ways they then fight for.
 const CONFLICT_BYTES: usize = 2048;
@@ -38,6 +38,17 @@ pub(crate) fn pays_for_b<S: Simd, T>(b: MatRef<'_, T>, m: usize) -> bool {
 pub(crate) fn a_row_stride<T>(k: usize) -> usize {
     let line = 64 / size_of::<T>();
     (k.div_ceil(line) | 1) * line
+}
+
+/// Copies the columns of `b`, fewer than a vector has lanes, to rows of a vector that zeros fill up.
+#[inline(always)]
+pub(crate) fn pad_b<S: Simd, T: Arithmetic>(s: S, b: MatRef<'_, T>, out: &mut [T]) {
+    let lanes = T::Vector::<S>::LANES;
+    let tail = T::Vector::<S>::tail(s, b.cols());
+    for (i, out) in out.chunks_exact_mut(lanes).take(b.rows()).enumerate() {
+        // SAFETY: row i of `b` has as many contiguous elements as `tail` lanes.
+        unsafe { T::Vector::<S>::load_tail(s, b.as_ptr().offset(i as isize * b.row_stride()), tail) }.store(out);
+    }
 }
 
 /// A packed operand: panels of `nr` columns, each of all `k` rows, as [`pack_b`] leaves them.

@@ -15,7 +15,7 @@ impl Simd for Avx2 {
     // 12 accumulators (two registers a vector) + 2 + 1 of 16 registers; a tail's masks take two more.
     const MR: usize = 6;
     const NV: usize = 1;
-    const MR_NARROW: usize = 4;
+    const MR_MASKED: usize = 4;
     const NV_ROW: usize = 4;
     const PACKS_SCATTERED_A: bool = false;
     const M_FOR_PACKING_B: usize = 64;
@@ -65,7 +65,7 @@ impl Float for F32x16 {
     type Mask = (__m256, __m256);
     type Tail = Tail;
     const LANES: usize = 16;
-    const CHEAP_TAIL_LOADS: bool = true;
+    const M_FOR_PADDING_B: usize = 12;
 
     #[inline(always)]
     fn token(self) -> Avx2 {
@@ -348,7 +348,7 @@ impl Float for F64x8 {
     type Mask = (__m256d, __m256d);
     type Tail = Tail;
     const LANES: usize = 8;
-    const CHEAP_TAIL_LOADS: bool = true;
+    const M_FOR_PADDING_B: usize = 12;
 
     #[inline(always)]
     fn token(self) -> Avx2 {

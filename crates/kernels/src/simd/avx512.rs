@@ -17,7 +17,7 @@ impl Simd for Avx512 {
     const NV: usize = 2;
     // A's elements are broadcast by the additions themselves. Twice as many accumulators would fit, but not the pointers to
     // as many rows, and the one load of B that they would save in 16 hides anyway.
-    const MR_NARROW: usize = 16;
+    const MR_MASKED: usize = 16;
     const NV_ROW: usize = 8;
     const PACKS_SCATTERED_A: bool = true;
     const M_FOR_PACKING_B: usize = 768;
@@ -64,7 +64,7 @@ impl Float for F32x16 {
     type Mask = __mmask16;
     type Tail = __mmask16;
     const LANES: usize = 16;
-    const CHEAP_TAIL_LOADS: bool = true;
+    const M_FOR_PADDING_B: usize = usize::MAX;
 
     #[inline(always)]
     fn token(self) -> Avx512 {
@@ -292,7 +292,7 @@ impl Float for F64x8 {
     type Mask = __mmask8;
     type Tail = __mmask8;
     const LANES: usize = 8;
-    const CHEAP_TAIL_LOADS: bool = true;
+    const M_FOR_PADDING_B: usize = usize::MAX;
 
     #[inline(always)]
     fn token(self) -> Avx512 {

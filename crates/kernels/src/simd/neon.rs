@@ -15,7 +15,7 @@ impl Simd for Neon {
     // 24 accumulators (four registers a vector) + 4 + 1 of 32 registers.
     const MR: usize = 6;
     const NV: usize = 1;
-    const MR_NARROW: usize = 6;
+    const MR_MASKED: usize = 6;
     const NV_ROW: usize = 4;
     const PACKS_SCATTERED_A: bool = false;
     const M_FOR_PACKING_B: usize = 64;
@@ -76,7 +76,7 @@ macro_rules! float {
             type Mask = ($mask, $mask, $mask, $mask);
             type Tail = usize;
             const LANES: usize = $lanes;
-            const CHEAP_TAIL_LOADS: bool = false;
+            const M_FOR_PADDING_B: usize = 0;
 
             #[inline(always)]
             fn token(self) -> Neon {

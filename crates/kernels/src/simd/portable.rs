@@ -20,7 +20,7 @@ impl Simd for Portable {
     type F64 = F64x8;
     const MR: usize = 4;
     const NV: usize = 1;
-    const MR_NARROW: usize = 4;
+    const MR_MASKED: usize = 4;
     const NV_ROW: usize = 4;
     const PACKS_SCATTERED_A: bool = false;
     const M_FOR_PACKING_B: usize = 64;
@@ -88,7 +88,7 @@ macro_rules! float {
             type Mask = Self;
             type Tail = usize;
             const LANES: usize = $lanes;
-            const CHEAP_TAIL_LOADS: bool = false;
+            const M_FOR_PADDING_B: usize = 0;
 
             #[inline(always)]
             fn splat(_: Portable, x: $scalar) -> Self {
