@@ -148,8 +148,12 @@ fn products<T: Float + bytemuck::Pod>(set: &KernelSet, side: Side) {
     let (mut a, mut b, mut c, mut bias, mut output) = (new(), new(), new(), new(), new());
     let mut random = Random::new(300);
     for (m, n) in MS.into_iter().flat_map(|m| NS.map(|n| (m, n))) {
-        for k in [random.choose(&KS), random.choose(&KS), random.below(40)] {
-            let mut view = |rows, cols| Placed::new(rows, cols, strides(rows, cols, &mut random));
+        // Rows side by side have kernels of their own.
+        for (k, dense) in [(random.choose(&KS), false), (random.below(40), false), (random.choose(&KS), true)] {
+            let mut view = |rows: usize, cols: usize| {
+                let strides = if dense { (cols as isize, 1) } else { strides(rows, cols, &mut random) };
+                Placed::new(rows, cols, strides)
+            };
             let (a_at, b_at, c_at, output_at) = (view(m, k), view(k, n), view(m, n), view(m, n));
             let (a, b, c) = (a.of_len(a_at.len), b.of_len(b_at.len), c.of_len(c_at.len));
             let (bias, output) = (bias.of_len(n), output.of_len(output_at.len));

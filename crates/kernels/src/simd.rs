@@ -104,6 +104,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Fours of rows that are computed side by side where C has up to 4, 8 and 12 columns, see `gemm::narrow`; 0 where they
     /// are better computed otherwise.
     const NARROW_FOURS: [usize; 3];
+    /// Whether tiles of C that lie in columns are worth their shuffles for 9 and 10 columns, see `gemm::narrow`.
+    const COLUMNS: bool = false;
 
     /// # Safety
     /// - The CPU must have the features of [`Self::ISA`].
@@ -397,6 +399,36 @@ pub(crate) trait Float32: Float<Scalar = f32> {
     /// # Safety
     /// - As many elements from `to` on must be writable, and `tail` have at most a quarter of the lanes.
     unsafe fn store_quarter<const I: usize>(self, to: *mut f32, tail: Self::Tail);
+
+    /// Rows of a tile of C that lies in columns, see `gemm::narrow`, of which a vector holds `LANES / COLUMN_ROWS`.
+    const COLUMN_ROWS: usize = Self::LANES;
+
+    /// Transposes four elements from each of `COLUMN_ROWS` places `stride` apart: lane i of vector j is element j from place
+    /// `i % COLUMN_ROWS`.
+    ///
+    /// # Safety
+    /// - They must be readable.
+    #[inline(always)]
+    unsafe fn load_columns(s: Self::Simd, from: *const f32, stride: isize) -> [Self; 4] {
+        let mut columns = [0.0; 4 * MAX_LANES];
+        // SAFETY: the caller's promise; `columns` holds four rows of LANES.
+        unsafe { Self::transpose_quarter(s, from, stride, columns.as_mut_ptr(), Self::LANES as isize) };
+        std::array::from_fn(
+            #[inline(always)]
+            |j| Self::load(s, &columns[j * Self::LANES..]),
+        )
+    }
+
+    /// `fma(a, b, self)`, where b of lane i is `from[j + i / COLUMN_ROWS]`, and `from` again: what is read by way of it is read
+    /// after, so that it takes no registers before.
+    ///
+    /// # Safety
+    /// - `LANES / COLUMN_ROWS` elements from `from + j` on must be readable.
+    #[inline(always)]
+    unsafe fn add_products(self, a: Self, from: *const f32, j: usize) -> (Self, *const f32) {
+        // SAFETY: the caller's promise.
+        (a.mul_add(self.constant(unsafe { *from.wrapping_add(j) }), self), from)
+    }
 
     /// In all lanes of each quarter its lane `J`.
     fn splat_in_quarters<const J: usize>(self) -> Self;

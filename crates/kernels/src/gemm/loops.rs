@@ -28,9 +28,9 @@ use crate::simd::{Float, Simd};
 
 /// [`serial`], with what is there for `f32` alone.
 pub(crate) fn serial_f32<S: Simd>(problem: &mut Problem<'_, f32>) {
-    if narrow::is_narrow::<S>(problem) {
+    if let Some(kernels) = narrow::kernels::<S>(problem) {
         // SAFETY: as below.
-        narrow::narrow(unsafe { S::assume_available() }, problem);
+        narrow::narrow(unsafe { S::assume_available() }, problem, kernels);
     } else {
         serial::<S, f32>(problem);
     }

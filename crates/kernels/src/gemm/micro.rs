@@ -266,6 +266,12 @@ fn opaque<T>(mut pointer: *const T) -> *const T {
     pointer
 }
 
+/// The same distance, of which the compiler knows nothing, such as that it is a multiple of something.
+#[inline(always)]
+pub(super) fn opaque_stride(stride: isize) -> isize {
+    opaque(std::ptr::without_provenance::<u8>(stride as usize)).addr() as isize
+}
+
 /// # Safety
 /// - The contract of [`MicroKernel`], for the `MR` rows from `c` on.
 #[inline(always)]

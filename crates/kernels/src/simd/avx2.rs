@@ -23,6 +23,7 @@ impl Simd for Avx2 {
     const SPARE_REGISTERS: usize = 0;
     const DOTS: usize = 1;
     const NARROW_FOURS: [usize; 3] = [4, 2, 0];
+    const COLUMNS: bool = true;
 
     unsafe fn assume_available() -> Self {
         Avx2(())
@@ -252,6 +253,27 @@ with_intrinsics! {
 
 impl Float32 for F32x16 {
     type Bits = I32x16;
+    const COLUMN_ROWS: usize = 8;
+
+    #[inline(always)]
+    unsafe fn load_columns(_: Avx2, from: *const f32, stride: isize) -> [Self; 4] {
+        // SAFETY: the caller's promise; the token proves the features.
+        let [c0, c1, c2, c3] = unsafe { columns_of_8x4(from, stride) };
+        [F32x16(c0, c0), F32x16(c1, c1), F32x16(c2, c2), F32x16(c3, c3)]
+    }
+
+    #[inline(always)]
+    unsafe fn add_products(self, a: Self, from: *const f32, j: usize) -> (Self, *const f32) {
+        // SAFETY: the caller's promise; the vectors prove the features.
+        unsafe {
+            let b = _mm256_broadcast_ss(&*from.wrapping_add(j));
+            let low = _mm256_fmadd_ps(a.0, b, self.0);
+            let from = after(from, low, b);
+            let b = _mm256_broadcast_ss(&*from.wrapping_add(j + 1));
+            let high = _mm256_fmadd_ps(a.1, b, self.1);
+            (F32x16(low, high), after(from, high, b))
+        }
+    }
 
     #[inline(always)]
     unsafe fn load_quarters(_: Avx2, from: *const f32, stride: isize) -> Self {
@@ -495,17 +517,36 @@ impl Float for F64x8 {
 unsafe fn transpose_8x4(from: *const f32, from_stride: isize, to: *mut f32, to_stride: isize) {
     // SAFETY: the caller's promise.
     unsafe {
+        let [c0, c1, c2, c3] = columns_of_8x4(from, from_stride);
+        _mm256_storeu_ps(to, c0);
+        _mm256_storeu_ps(to.offset(to_stride), c1);
+        _mm256_storeu_ps(to.offset(2 * to_stride), c2);
+        _mm256_storeu_ps(to.offset(3 * to_stride), c3);
+    }
+}
+
+/// The columns of eight rows of four elements.
+///
+/// # Safety
+/// - The CPU must have AVX2.
+/// - Eight rows of four elements must be readable from `from` on.
+#[inline(always)]
+unsafe fn columns_of_8x4(from: *const f32, from_stride: isize) -> [__m256; 4] {
+    // SAFETY: the caller's promise.
+    unsafe {
         let r0 = two_halves(from, 4 * from_stride);
         let r1 = two_halves(from.offset(from_stride), 4 * from_stride);
+        let (a0, a1) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpackhi_ps(r0, r1));
         let r2 = two_halves(from.offset(2 * from_stride), 4 * from_stride);
         let r3 = two_halves(from.offset(3 * from_stride), 4 * from_stride);
-        let (a0, b0) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpacklo_ps(r2, r3));
-        let (a1, b1) = (_mm256_unpackhi_ps(r0, r1), _mm256_unpackhi_ps(r2, r3));
+        let (b0, b1) = (_mm256_unpacklo_ps(r2, r3), _mm256_unpackhi_ps(r2, r3));
         let (a0, b0, a1, b1) = (_mm256_castps_pd(a0), _mm256_castps_pd(b0), _mm256_castps_pd(a1), _mm256_castps_pd(b1));
-        _mm256_storeu_pd(to.cast(), _mm256_unpacklo_pd(a0, b0));
-        _mm256_storeu_pd(to.offset(to_stride).cast(), _mm256_unpackhi_pd(a0, b0));
-        _mm256_storeu_pd(to.offset(2 * to_stride).cast(), _mm256_unpacklo_pd(a1, b1));
-        _mm256_storeu_pd(to.offset(3 * to_stride).cast(), _mm256_unpackhi_pd(a1, b1));
+        [
+            _mm256_castpd_ps(_mm256_unpacklo_pd(a0, b0)),
+            _mm256_castpd_ps(_mm256_unpackhi_pd(a0, b0)),
+            _mm256_castpd_ps(_mm256_unpacklo_pd(a1, b1)),
+            _mm256_castpd_ps(_mm256_unpackhi_pd(a1, b1)),
+        ]
     }
 }
 
@@ -534,4 +575,24 @@ unsafe fn two_halves(from: *const f32, stride: isize) -> __m256 {
         let low = _mm256_castps128_ps256(_mm_loadu_ps(from));
         _mm256_insertf128_ps::<1>(low, _mm_loadu_ps(from.offset(stride)))
     }
+}
+
+/// The same pointer, of which the compiler knows only that it comes after `sum` and the last use of `factor`. It would otherwise
+/// load as many factors ahead as there are registers, and move sums from one to another, or to memory.
+///
+/// # Safety
+/// - The CPU must have AVX2.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn after(mut pointer: *const f32, sum: __m256, factor: __m256) -> *const f32 {
+    // SAFETY: it has no instruction, so it does nothing.
+    #[allow(clippy::pointers_in_nomem_asm_block, reason = "the memory is not touched")]
+    unsafe {
+        std::arch::asm!(
+            "/* {} {} {} */",
+            inout(reg) pointer, in(ymm_reg) sum, in(ymm_reg) factor,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    pointer
 }
