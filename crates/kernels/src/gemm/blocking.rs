@@ -16,6 +16,13 @@ pub(crate) const L1_BYTES: usize = 48 * 1024;
 /// Lines of the same set that an L1 cache holds, 8 to 12 on today's cores.
 pub(crate) const L1_WAYS: usize = 8;
 
+/// How many lines an L1 cache of 64 sets holds that lie so many bytes apart: those apart by a power of two share few sets.
+pub(crate) fn lines_in_l1(bytes: usize) -> usize {
+    const SETS: usize = 64;
+    const SETS_BYTES: usize = SETS * 64;
+    L1_WAYS * (SETS_BYTES >> bytes.trailing_zeros().min(SETS_BYTES.ilog2())).min(SETS)
+}
+
 /// How many row tiles of `mr` rows pass together over each tile of B: as many as have their A in the L1 cache, which every
 /// tile of B reads again, and their C in a near cache, where the epilogue finds it. Packed tiles may come from the L2 cache, as
 /// their lines are neighbours.
@@ -91,6 +98,12 @@ mod tests {
             assert!(k <= KC_MAX || kc > KC_MAX / 2, "k = {k}: {kc}");
         }
         assert_eq!([k_block(0), k_block(512), k_block(513), k_block(784)], [0, 512, 257, 392]);
+    }
+
+    #[test]
+    fn lines_share_sets_at_powers_of_two() {
+        assert_eq!([4, 64, 100, 3136].map(lines_in_l1), [512; 4]);
+        assert_eq!([128, 1024, 3 * 1024, 4096, 1 << 20].map(lines_in_l1), [256, 32, 32, 8, 8]);
     }
 
     #[test]

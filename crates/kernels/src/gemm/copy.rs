@@ -120,6 +120,10 @@ fn copy_elements<T: Arithmetic>(from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
     }
 }
 
+/// How many blocks ahead of its work [`transpose`] asks for one, past the end of its rows for one of as many rows after them, as
+/// the next panel of B is.
+const BLOCKS_AHEAD: usize = 2;
+
 /// `to[j][i] = from[i][j]`, rows contiguous on both sides, in blocks of vectors.
 #[inline(always)]
 fn transpose<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'_, T>) {
@@ -151,9 +155,16 @@ fn transpose<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'
             unsafe {
                 let from = from.as_ptr().offset(i as isize * from_stride + j as isize);
                 let to = to_ptr.offset(j as isize * to_stride + i as isize);
-                // The next block of these rows: few at a time, they are not a stream that the hardware sees.
+                // Few of a row at a time, blocks are not a stream that the hardware sees.
+                let next = from.wrapping_add(BLOCKS_AHEAD * lanes);
+                let next = match j + BLOCKS_AHEAD * lanes < cols {
+                    true => next,
+                    false => {
+                        next.wrapping_sub(cols.next_multiple_of(lanes)).wrapping_offset(lanes as isize * from_stride)
+                    }
+                };
                 for row in 0..block_rows as isize {
-                    T::Vector::<S>::prefetch(s, from.wrapping_offset(row * from_stride).wrapping_add(lanes));
+                    T::Vector::<S>::prefetch(s, next.wrapping_offset(row * from_stride));
                 }
                 if block_rows == lanes {
                     T::Vector::<S>::transpose(s, from, from_stride, to, to_stride);

@@ -23,8 +23,12 @@ pub(crate) fn pays_for_a<S: Simd, T>(a: MatRef<'_, T>, uses: usize) -> bool {
     let in_rows = a.col_stride() == 1;
     let stride = if in_rows { a.row_stride() } else { a.col_stride() };
     let bytes = stride.unsigned_abs() * size_of::<T>();
-    (uses >= 4 && bytes.is_multiple_of(CONFLICT_BYTES))
-        || (S::PACKS_SCATTERED_A && !in_rows && uses * a.cols() * bytes >= SCATTERED_BYTES)
+    let conflicts = uses >= 4 && bytes.is_multiple_of(CONFLICT_BYTES);
+    match (in_rows, S::PACKS_SCATTERED_A) {
+        (true, _) => conflicts,
+        (false, true) => conflicts || uses * a.cols() * bytes >= SCATTERED_BYTES,
+        (false, false) => uses >= 4 && a.cols() > blocking::lines_in_l1(bytes),
+    }
 }
 
 /// Whether a contiguous block of B that `m` rows of A share is better copied than read as it lies.
