@@ -210,6 +210,9 @@ unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, c
         #[inline(always)]
         |group| opaque(a.wrapping_offset((group * ROW_GROUP) as isize * tile.a_row_stride)),
     );
+    // In bytes, which the compiler does not know: else each step is a multiplication and an addition in one, which takes longer
+    // than an addition.
+    let a_col_bytes = opaque_stride(tile.a_col_stride * size_of::<T>() as isize);
     let mut b = tile.b;
     let ahead = PREFETCH_ROWS * tile.b_row_stride;
     let fetches_c = tile.k >= K_FOR_FETCHING_C;
@@ -244,7 +247,7 @@ unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, c
             }
             for_each_row!(MR, |I| {
                 if const { I.is_multiple_of(ROW_GROUP) } {
-                    a[I / ROW_GROUP] = opaque(a[I / ROW_GROUP].wrapping_offset(tile.a_col_stride));
+                    a[I / ROW_GROUP] = opaque(a[I / ROW_GROUP].wrapping_byte_offset(a_col_bytes));
                 }
             });
             b = b.wrapping_offset(tile.b_row_stride);
