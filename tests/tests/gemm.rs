@@ -57,6 +57,9 @@ fn packed_blocks<T: Float>(isa: &KernelSet) {
         ((450, 131, 256), RowMajor, General),
         ((101, 140, 1024), RowMajor, RowMajor),
         ((15, 2100, 512), RowMajor, RowMajor),
+        // More than 2 MiB of A for more than one block of B.
+        ((1100, 300, 512), RowMajor, RowMajor),
+        ((1031, 301, 520), RowMajor, ColMajor),
         // Columns of A as far apart.
         ((512, 133, 70), ColMajor, RowMajor),
         ((131, 70, 513), General, ColMajor),

@@ -91,6 +91,9 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// rows, copies cost 2 to 14 % in all; only where the columns share sets of the L1 cache do they pay, 9 % for 256 cubed and
     /// 5 % for 128 cubed.
     const PACKS_SCATTERED_A: bool;
+    /// Bytes of a block of B that stays in the L2 cache, beside the rows of A and C that pass by, of the CPUs that have no more than
+    /// this instruction set: 256 and 512 KiB with AVX2, 1 MiB and more with others.
+    const B_BLOCK_BYTES: usize;
     /// From so many rows of A on a B is copied whose rows start at conflicting distances. A tile of AVX-512 works 28 cycles on
     /// each row of B (14, where two products start in a cycle), time enough for it to come from the L2 cache wherever it
     /// lies: without the copy 64x1024x1024 is 1.15 times as fast, 256x784x512 1.04, 512 cubed 1.02. With AVX2 256x1024x1024

@@ -1,5 +1,7 @@
 //! How the three dimensions are cut. Only the cut of K shows in the result, so only it is the same everywhere.
 
+use crate::simd::Simd;
+
 /// The longest block of K. One constant for all ISAs and element types: it is part of the arithmetic.
 const KC_MAX: usize = 512;
 
@@ -35,9 +37,6 @@ pub(crate) fn tiles_at_once<T>(mr: usize, n: usize, k: usize, packed: bool) -> u
 /// More than this does not stay in most L2 caches.
 pub(crate) const L2_BYTES: usize = 1 << 20;
 
-/// Bytes of a block of B that stays in the L2 cache (256 KiB to 2 MiB on today's cores) beside the rows of A and C that pass by.
-pub(crate) const B_BLOCK_BYTES: usize = 512 * 1024;
-
 /// Bytes of the rows of A that are packed together, in the L2 cache beside a tile of B, C and what else passes by: half of it
 /// or twice as much changes no product by more than 2 %.
 const A_BLOCK_BYTES: usize = 192 * 1024;
@@ -58,8 +57,8 @@ pub(crate) fn n_block<T>(kc: usize, n: usize, nr: usize, (bytes, nc_max): (usize
 }
 
 /// Whether neither K nor the columns of B have to be cut.
-pub(crate) fn is_one_block<T>(k: usize, n: usize) -> bool {
-    (1..=KC_MAX).contains(&k) && n <= NC_MAX && k * n * size_of::<T>() <= B_BLOCK_BYTES
+pub(crate) fn is_one_block<S: Simd, T>(k: usize, n: usize) -> bool {
+    (1..=KC_MAX).contains(&k) && n <= NC_MAX && k * n * size_of::<T>() <= S::B_BLOCK_BYTES
 }
 
 /// From this depth of K on, a B that has to be transposed is packed panel by panel: each is read from the L1 cache, where

@@ -17,7 +17,7 @@ pub(crate) fn is_tile<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> bool 
     let lanes = T::Vector::<S>::LANES;
     (1..=S::MR_MASKED).contains(&m)
         && (n == lanes || n < lanes && m < T::Vector::<S>::M_FOR_PADDING_B)
-        && blocking::is_one_block::<T>(k, n)
+        && blocking::is_one_block::<S, T>(k, n)
         && b.has_contiguous_rows()
         && problem.c.has_contiguous_rows()
 }
@@ -45,7 +45,7 @@ pub(crate) fn is_direct<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> boo
     let nr = nr::<S, T>();
     b.has_contiguous_rows()
         && problem.c.has_contiguous_rows()
-        && blocking::is_one_block::<T>(k, n)
+        && blocking::is_one_block::<S, T>(k, n)
         && BBlock::<T>::is_readable::<S>(b, m)
         && (a.has_contiguous_rows() || a.row_stride() == 1)
         && !pack::pays_for_a::<S, T>(a, n.div_ceil(nr))

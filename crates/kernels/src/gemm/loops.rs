@@ -17,7 +17,8 @@
 //! multiplication", 2008.
 //!
 //! What did not help: the micro-kernel asking for three rows of the next tile of A as it goes along its own, whether
-//! they come from the L2 or the L3 cache; more rows of B ahead than 8, where B comes from the L3 cache.
+//! they come from the L2 or the L3 cache; more rows of B ahead than 8, where B comes from the L3 cache; K in steps so short
+//! that a tile of B stays in the L1 cache while all tiles of a packed A pass, sums waiting in memory (0.97 with AVX2).
 
 use super::band::{ATile, BBlock, band, mr, nr, streams};
 use super::epilogue::TileEpilogue;
@@ -67,9 +68,10 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
     let transposed = matches!(problem.b, BOperand::View(b) if b.col_stride() != 1 && n > 1);
     // An A that has to be packed is to meet more than one panel for each copy: 1.3 times as fast for 256x1024x1024. It need
     // not be where a set of the L1 cache holds as many lines as a tile has rows.
-    let packs_a = pack::pays_for_a::<S, T>(problem.a, n.div_ceil(nr));
+    let large_a = pack::pays_for_large_a::<S, T>(problem.a, n);
+    let packs_a = large_a || pack::pays_for_a::<S, T>(problem.a, n.div_ceil(nr));
     let by_panels = kc >= blocking::KC_FOR_SINGLE_PANELS && !(packs_a && S::MR > blocking::L1_WAYS);
-    let most = if packs_a { blocking::B_SHARED } else { (blocking::B_BLOCK_BYTES, blocking::NC_MAX) };
+    let most = if packs_a { blocking::B_SHARED } else { (S::B_BLOCK_BYTES, blocking::NC_MAX) };
     let nc = if transposed && by_panels { 2 * lanes } else { blocking::n_block::<T>(kc, n, nr, most) };
     // LOOP 4
     let mut jc = 0;
@@ -86,7 +88,7 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
                 }
                 BOperand::Packed(panels) => BBlock::packed(panels, pc, jc),
             };
-            let a = ABlock::new::<S>(problem.a.col_range(pc, pc + depth), cols.div_ceil(nr));
+            let a = ABlock::new::<S>(problem.a.col_range(pc, pc + depth), cols.div_ceil(nr), large_a);
             let streams = !a.packed && cols <= nr && streams(a.view);
             let beta = if pc == 0 { problem.beta } else { Some(T::from(1.0)) };
             let epilogue = if is_last { problem.epilogue } else { TileEpilogue::None };
@@ -128,11 +130,11 @@ struct ABlock<'a, T> {
 }
 
 impl<'a, T: Arithmetic> ABlock<'a, T> {
-    /// Packs tiles if neither stride is 1 or if that pays for `uses` tiles of B.
+    /// Packs tiles if neither stride is 1, if that pays for `uses` tiles of B, or if the whole of A is large.
     #[inline(always)]
-    fn new<S: Simd>(view: MatRef<'a, T>, uses: usize) -> Self {
+    fn new<S: Simd>(view: MatRef<'a, T>, uses: usize, large: bool) -> Self {
         let scattered = !view.has_contiguous_rows() && view.row_stride() != 1;
-        ABlock { view, packed: scattered || pack::pays_for_a::<S, T>(view, uses) }
+        ABlock { view, packed: scattered || large || pack::pays_for_a::<S, T>(view, uses) }
     }
 
     /// Rows `i` to `i + rows`.

@@ -18,6 +18,7 @@ impl Simd for Neon {
     const MR_MASKED: usize = 6;
     const NV_ROW: usize = 4;
     const PACKS_SCATTERED_A: bool = false;
+    const B_BLOCK_BYTES: usize = 512 * 1024;
     const M_FOR_PACKING_B: usize = 64;
     const LAST_STAGE_FIRST: bool = true;
     const SPARE_REGISTERS: usize = 0;
