@@ -75,6 +75,25 @@ fn packed_blocks<T: Float>(isa: &KernelSet) {
     }
 }
 
+/// A B in columns that is larger than A and C, which may be transposed in its stead.
+fn large_transposed_operands<T: Float>(isa: &KernelSet) {
+    let mut random = Random::new(8);
+    for shape in [(16, 200, 100), (14, 65, 49), (31, 333, 200), (62, 301, 129), (64, 270, 512), (64, 300, 513)] {
+        for c in [Layout::RowMajor, Layout::RowPadded] {
+            let case = GemmCase::<T>::with_layouts(shape, (Layout::RowMajor, Layout::ColMajor, c), &mut random);
+            for _ in 0..4 {
+                judge(isa, &case, case.random_epilogue(&mut random));
+            }
+        }
+    }
+}
+
+#[test]
+fn transposing_other_operands_does_not_show() {
+    for_each_isa(large_transposed_operands::<f32>);
+    for_each_isa(large_transposed_operands::<f64>);
+}
+
 #[test]
 fn packed_blocks_do_not_show() {
     for_each_isa(packed_blocks::<f32>);
@@ -251,11 +270,15 @@ fn column_sums_are_those_of_the_finished_product() {
             (257, 33, 5),
             (40, 300, 530),
             (131, 140, 512),
+            (62, 301, 129),
         ] {
             for c_layout in [Layout::RowMajor, Layout::RowPadded, Layout::ColMajor, Layout::General] {
-                for a_layout in [Layout::RowMajor, Layout::ColMajor] {
-                    let case =
-                        GemmCase::<f32>::with_layouts(shape, (a_layout, Layout::RowMajor, c_layout), &mut random);
+                for (a_layout, b_layout) in [
+                    (Layout::RowMajor, Layout::RowMajor),
+                    (Layout::ColMajor, Layout::RowMajor),
+                    (Layout::RowMajor, Layout::ColMajor),
+                ] {
+                    let case = GemmCase::<f32>::with_layouts(shape, (a_layout, b_layout, c_layout), &mut random);
                     let epilogue = case.random_epilogue(&mut random);
                     let product = case.run(set, epilogue);
                     let (m, n, _) = shape;

@@ -99,6 +99,9 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// lies: without the copy 64x1024x1024 is 1.15 times as fast, 256x784x512 1.04, 512 cubed 1.02. With AVX2 256x1024x1024
     /// takes 1.8 times as long without.
     const M_FOR_PACKING_B: usize;
+    /// Up to so many bytes a column C is computed by columns where that spares the transposition of a larger B; measured with
+    /// AVX2 alone.
+    const TRANSPOSED_C_BYTES: usize;
     /// Whether loops of functions in stages begin with the last stage or end with it, which matters by up to a tenth.
     const LAST_STAGE_FIRST: bool;
     /// Vectors that can stay in registers beside the accumulators and operands of a sum.

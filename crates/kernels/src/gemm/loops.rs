@@ -41,6 +41,9 @@ pub(crate) fn serial_f32<S: Simd>(problem: &mut Problem<'_, f32>) {
 pub(crate) fn serial<S: Simd, T: Arithmetic>(problem: &mut Problem<'_, T>) {
     // SAFETY: this function is reached only through the `KernelSet` of S.
     let s = unsafe { S::assume_available() };
+    if is_better_transposed::<S, T>(problem) {
+        problem.transpose();
+    }
     match problem.order {
         Order::Dot => dot::dots(s, problem),
         Order::Chain if row::is_row(problem) => row::row(s, problem),
@@ -56,6 +59,27 @@ pub(crate) fn serial<S: Simd, T: Arithmetic>(problem: &mut Problem<'_, T>) {
             );
         }),
     }
+}
+
+/// Whether B lies in columns and is so much larger than A and C that to transpose these costs less: A on its way to panels,
+/// C on its way to memory. That spares 16x128x784 NT 0.3 of its time with AVX2, 64x128x784 0.04.
+#[inline]
+fn is_better_transposed<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> bool {
+    let BOperand::View(b) = problem.b else {
+        return false;
+    };
+    let (m, n, k) = problem.shape();
+    let lanes = T::Vector::<S>::LANES;
+    problem.order == Order::Chain
+        && m * size_of::<T>() <= S::TRANSPOSED_C_BYTES
+        && b.row_stride() == 1
+        && b.col_stride() != 1
+        && problem.a.has_contiguous_rows()
+        && problem.c.has_contiguous_rows()
+        && k <= blocking::k_block(k)
+        // Of the lanes, which run along the rows, seven eighths are used.
+        && m.next_multiple_of(lanes) * 7 <= m * 8
+        && m * (k + n) * 3 <= k * n * 2
 }
 
 #[inline(always)]
@@ -110,8 +134,15 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
                         copy::copy(s, c.as_ref(), dense.reborrow());
                     }
                     band::<S, T>(problem.alpha, &a, (height, count), &b, beta, dense.reborrow());
-                    epilogue.apply_to_part(s, i, jc, dense.reborrow(), column_sums);
+                    // By vectors of C as the caller has it, where it has them: there lies what an epilogue reads.
+                    let in_columns = c.row_stride() == 1 && (rows >= lanes || column_sums.is_some());
+                    if !in_columns {
+                        epilogue.apply_to_part(s, i, jc, dense.reborrow(), column_sums);
+                    }
                     copy::copy(s, dense.as_ref(), c.reborrow());
+                    if in_columns {
+                        epilogue.transposed().apply_to_part(s, jc, i, c.t(), column_sums);
+                    }
                 }
             }
             if is_last {

@@ -20,6 +20,7 @@ impl Simd for Neon {
     const PACKS_SCATTERED_A: bool = false;
     const B_BLOCK_BYTES: usize = 512 * 1024;
     const M_FOR_PACKING_B: usize = 64;
+    const TRANSPOSED_C_BYTES: usize = 0;
     const LAST_STAGE_FIRST: bool = true;
     const SPARE_REGISTERS: usize = 0;
     const DOTS: usize = 1;
