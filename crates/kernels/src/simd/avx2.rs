@@ -538,10 +538,10 @@ unsafe fn columns_of_8x4(from: *const f32, from_stride: isize) -> [__m256; 4] {
     unsafe {
         let r0 = two_halves(from, 4 * from_stride);
         let r1 = two_halves(from.offset(from_stride), 4 * from_stride);
-        let (a0, a1) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpackhi_ps(r0, r1));
         let r2 = two_halves(from.offset(2 * from_stride), 4 * from_stride);
         let r3 = two_halves(from.offset(3 * from_stride), 4 * from_stride);
-        let (b0, b1) = (_mm256_unpacklo_ps(r2, r3), _mm256_unpackhi_ps(r2, r3));
+        let (a0, b0) = (_mm256_unpacklo_ps(r0, r1), _mm256_unpacklo_ps(r2, r3));
+        let (a1, b1) = (_mm256_unpackhi_ps(r0, r1), _mm256_unpackhi_ps(r2, r3));
         let (a0, b0, a1, b1) = (_mm256_castps_pd(a0), _mm256_castps_pd(b0), _mm256_castps_pd(a1), _mm256_castps_pd(b1));
         [
             _mm256_castpd_ps(_mm256_unpacklo_pd(a0, b0)),
