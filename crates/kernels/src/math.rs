@@ -229,8 +229,19 @@ macro_rules! unary {
         }
     )*};
 }
+pub(crate) struct Exp;
+impl Unary for Exp {
+    #[inline(always)]
+    fn map<S: Simd>(s: S, elements: Elements<'_>) {
+        map::map(
+            s,
+            elements,
+            #[inline(always)]
+            |x| exp::exp(x),
+        );
+    }
+}
 unary!(
-    Exp exp,
     Expm1 expm1,
     Erf erf,
     Relu relu

@@ -104,6 +104,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const TRANSPOSED_C_BYTES: usize;
     /// Whether loops of functions in stages begin with the last stage or end with it, which matters by up to a tenth.
     const LAST_STAGE_FIRST: bool;
+    /// Whether a long loop of exponentials and of their sums is two, as the registers do not suffice for what both keep.
+    const ADDS_EXPONENTIALS_LATER: bool;
     /// Vectors that can stay in registers beside the accumulators and operands of a sum.
     const SPARE_REGISTERS: usize;
     /// Dot products that are summed side by side.
@@ -439,6 +441,13 @@ pub(crate) trait Float32: Float<Scalar = f32> {
 
     /// In all lanes of each quarter its lane `J`.
     fn splat_in_quarters<const J: usize>(self) -> Self;
+
+    /// Keeps the compiler from computing one of the vectors as far as it goes before it begins with the next, which would leave a
+    /// CPU that looks ahead by few operations but one chain of them to work on.
+    #[inline(always)]
+    fn in_step<const N: usize>(vectors: &mut [Self; N]) {
+        let _ = vectors;
+    }
 
     /// The lower and the upper eight lanes, exact.
     fn widen(self) -> (<Self::Simd as Simd>::F64, <Self::Simd as Simd>::F64);

@@ -66,7 +66,7 @@ pub(crate) fn bce<S: Simd>(s: S, elements: Elements<'_>, targets: &Targets<'_>, 
 #[inline(always)]
 fn parts<V: Float32>(z: V) -> (V, V, V::Mask) {
     let zero = z.constant(0.0);
-    let e = exp(zero - z.abs());
+    let [e] = exp([zero - z.abs()]);
     (e, z.constant(1.0) + e, z.lt(zero))
 }
 

@@ -33,28 +33,51 @@ pub(crate) const HIGHEST: f32 = 89.0;
 /// Where |x| is less, the result is a normal number.
 pub(crate) const TAME: f32 = 87.0;
 
-/// `e^x`. 0 for -infinity, infinity for infinity, NaN for NaN.
+/// `e^x` of each. 0 for -infinity, infinity for infinity, NaN for NaN.
 #[inline(always)]
-pub(crate) fn exp<V: Float32>(x: V) -> V {
+pub(crate) fn exp<V: Float32, const N: usize>(x: [V; N]) -> [V; N] {
     V::apart(
         #[inline(always)]
         || {
-            if V::all(x.abs().lt(x.constant(TAME))) {
-                let (sum, r) = reduce(x);
-                normal(sum, r)
-            } else {
-                // The constants first: where x is NaN, both choose x.
-                let (sum, r) = reduce(x.constant(HIGHEST).min(x.constant(LOWEST).max(x)));
-                of_any(sum, r)
+            if are_tame(x) {
+                return normals_over_power(x, x[0].constant(0.0));
             }
+            let mut y = x;
+            for y in &mut y {
+                *y = of_any_argument(*y);
+            }
+            y
         },
     )
+}
+
+#[inline(always)]
+fn are_tame<V: Float32, const N: usize>(x: [V; N]) -> bool {
+    // No |x| is above the root of the sum, which has a 1 so as not to be subnormal: mostly, that answers for all.
+    let (mut sum, tame) = (x[0].constant(1.0), x[0].constant(TAME));
+    for x in x {
+        sum = x.mul_add(x, sum);
+    }
+    let mut are_tame = true;
+    if !V::all(sum.lt(tame * tame)) {
+        for x in x {
+            are_tame &= V::all(x.abs().lt(tame));
+        }
+    }
+    are_tame
+}
+
+#[inline(always)]
+fn of_any_argument<V: Float32>(x: V) -> V {
+    // The constants first: where x is NaN, both choose x.
+    let (sum, r) = reduce(x.constant(HIGHEST).min(x.constant(LOWEST).max(x)));
+    of_any(sum, r)
 }
 
 /// `e^x` of what [`reduce`] makes of it.
 #[inline(always)]
 pub(crate) fn of_any<V: Float32>(sum: V, r: V) -> V {
-    scale(of_rest(r), sum - sum.constant(MAGIC_F32))
+    scale(of_rest(r), sum)
 }
 
 /// The same where it is a normal number.
@@ -71,7 +94,7 @@ pub(crate) fn over_power<V: Float32>(x: V, p: V) -> V {
         #[inline(always)]
         || {
             let (sum, r) = reduce(x);
-            scale(of_rest(r), (sum - x.constant(MAGIC_F32)) - p)
+            scale(of_rest(r), sum - p)
         },
     )
 }
@@ -92,9 +115,14 @@ pub(crate) fn normal_over_power<V: Float32>(x: V, p: V) -> V {
 #[inline(always)]
 pub(crate) fn normals_over_power<V: Float32, const N: usize>(x: [V; N], p: V) -> [V; N] {
     let (mut sums, mut rests, mut y) = (x, x, x);
-    for (sum, r) in sums.iter_mut().zip(&mut rests) {
-        (*sum, *r) = reduce(*r);
+    for sum in &mut sums {
+        *sum = nearest(*sum);
     }
+    V::in_step(&mut sums);
+    for (r, sum) in rests.iter_mut().zip(&sums) {
+        *r = rest(*r, *sum);
+    }
+    V::in_step(&mut rests);
     for y in &mut y {
         *y = y.constant(P[4]);
     }
@@ -102,6 +130,7 @@ pub(crate) fn normals_over_power<V: Float32, const N: usize>(x: [V; N], p: V) ->
         for (y, r) in y.iter_mut().zip(&rests) {
             *y = y.mul_add(*r, r.constant(c));
         }
+        V::in_step(&mut y);
     }
     for (y, sum) in y.iter_mut().zip(&sums) {
         *y = (y.to_bits() + (*sum - p).to_bits().shift_left::<23>()).bits_to_float();
@@ -112,10 +141,22 @@ pub(crate) fn normals_over_power<V: Float32, const N: usize>(x: [V; N], p: V) ->
 /// `(1.5 2^23 + n, r)` with `x = n ln 2 + r`, for |x| < 2^9.
 #[inline(always)]
 pub(crate) fn reduce<V: Float32>(x: V) -> (V, V) {
-    let sum = x.mul_add(x.constant(LOG2_E), x.constant(MAGIC_F32));
+    let sum = nearest(x);
+    (sum, rest(x, sum))
+}
+
+/// `1.5 2^23 + n`
+#[inline(always)]
+fn nearest<V: Float32>(x: V) -> V {
+    x.mul_add(x.constant(LOG2_E), x.constant(MAGIC_F32))
+}
+
+/// r
+#[inline(always)]
+fn rest<V: Float32>(x: V, sum: V) -> V {
     // Exact, as a whole number below 2^24.
     let units = sum.mul_add(x.constant(UNITS), x.constant(-MAGIC_F32 * UNITS));
-    (sum, units.neg_mul_add(x.constant(LN2_PER_UNIT), x))
+    units.neg_mul_add(x.constant(LN2_PER_UNIT), x)
 }
 
 /// `(1.5 2^23 + n, f)` with `a b = n + f` and `|f| <= ½`, the product not rounded, for |a b| < 2^9.
@@ -132,17 +173,20 @@ pub(crate) fn exp2_of_rest<V: Float32>(f: V) -> V {
     polynomial(f, &Q).mul_add(f, f.constant(1.0))
 }
 
-/// `e 2^n` rounded once, for e from ½ to 2 and n from -150 to 128. Where the result is subnormal, it is rounded as the whole
-/// number that its bits are, as arithmetic with subnormal results takes some CPUs a hundred cycles.
+/// `e 2^n` rounded once from `1.5 2^23 + n`, for e from ½ to 2 and n from -250 to 128. Where the result is subnormal, it is
+/// rounded as the whole number that its bits are, as arithmetic with subnormal results takes some CPUs a hundred cycles.
 #[inline(always)]
-fn scale<V: Float32>(e: V, n: V) -> V {
-    let (normal, implicit_bit) = (e.constant(-100.0), e.constant(8_388_608.0));
-    // In units of 2^-149; only right where n is small.
-    let units = e * (normal.min(n) + e.constant(149.0)).pow2();
-    let subnormal = units.lt(implicit_bit);
-    let bits = (units + implicit_bit).to_bits() - implicit_bit.to_bits();
-    let scaled = e.scale_by_pow2(V::select(subnormal, e.constant(0.0), n));
-    V::select(subnormal, bits.bits_to_float(), scaled)
+fn scale<V: Float32>(e: V, sum: V) -> V {
+    let implicit_bit = e.constant(8_388_608.0);
+    // 2^(n + 149) as `pow2` has it, and so e in units of 2^-149; only right where n is small.
+    let power = e.constant(MAGIC_F32 - 100.0).min(sum) + e.constant(149.0 + 127.0);
+    let units = e * power.to_bits().shift_left::<23>().bits_to_float();
+    let subnormal = (units + implicit_bit).to_bits() - implicit_bit.to_bits();
+    // Past the largest number the bits of the sum are above those of infinity.
+    let infinity = V::Bits::splat(e.token(), f32::INFINITY.to_bits() as i32);
+    let normal = (e.to_bits() + sum.to_bits().shift_left::<23>()).min(infinity);
+    let y = V::select(units.lt(implicit_bit), subnormal.bits_to_float(), normal.bits_to_float());
+    V::select(e.is_nan(), e, y)
 }
 
 /// `e^r` for `|r| <= ln 2 / 2`.

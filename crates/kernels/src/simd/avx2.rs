@@ -22,6 +22,7 @@ impl Simd for Avx2 {
     const M_FOR_PACKING_B: usize = 64;
     const TRANSPOSED_C_BYTES: usize = 256;
     const LAST_STAGE_FIRST: bool = true;
+    const ADDS_EXPONENTIALS_LATER: bool = true;
     const SPARE_REGISTERS: usize = 0;
     const DOTS: usize = 1;
     const NARROW_FOURS: [usize; 3] = [4, 2, 0];
@@ -315,6 +316,15 @@ impl Float32 for F32x16 {
         }
     }
 
+    #[inline(always)]
+    fn in_step<const N: usize>(vectors: &mut [Self; N]) {
+        if let [a, b] = vectors.as_mut_slice() {
+            // SAFETY: the vectors prove the features.
+            let in_step = unsafe { four_in_step([a.0, a.1, b.0, b.1]) };
+            [a.0, a.1, b.0, b.1] = in_step;
+        }
+    }
+
     with_intrinsics! {
         fn to_bits(self) -> I32x16 { I32x16(_mm256_castps_si256(self.0), _mm256_castps_si256(self.1)) }
         fn from_bytes(_s: Avx2, bytes: &[u8; 16]) -> Self {
@@ -597,4 +607,22 @@ unsafe fn after(mut pointer: *const f32, sum: __m256, factor: __m256) -> *const 
         );
     }
     pointer
+}
+
+/// See [`Float32::in_step`].
+///
+/// # Safety
+/// - The CPU must have AVX2.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn four_in_step([mut a, mut b, mut c, mut d]: [__m256; 4]) -> [__m256; 4] {
+    // SAFETY: it has no instruction, so it does nothing.
+    unsafe {
+        std::arch::asm!(
+            "/* {} {} {} {} */",
+            inout(ymm_reg) a, inout(ymm_reg) b, inout(ymm_reg) c, inout(ymm_reg) d,
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
+    [a, b, c, d]
 }

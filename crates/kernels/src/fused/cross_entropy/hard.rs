@@ -77,8 +77,8 @@ pub(super) fn hard<S: Simd, const BLOCKS: usize>(
             for (at, (&label, (z, d))) in rows.enumerate() {
                 let (origin, sums) = long_rows.next(s, Rows::Apart(z, d), chunk.scaled[at]);
                 chunk.own[at] = z[label as usize];
-                let (own, scaled) = (S::F32::splat(s, chunk.own[at]), S::F32::splat(s, chunk.scaled[at]));
-                let row = Row::new(&origin, sums, own, origin.exponential(own), scaled);
+                let (own, own_e) = (S::F32::splat(s, chunk.own[at]), S::F32::splat(s, d[label as usize]));
+                let row = Row::new(&origin, sums, own, own_e, S::F32::splat(s, chunk.scaled[at]));
                 (chunk.max[at], chunk.ratio[at]) = (first_lane(row.max), first_lane(row.ratio));
                 if let Some((d, label, row)) = before.replace((d, label, row)) {
                     row.write_gradient(s, d, label);

@@ -9,6 +9,27 @@ use crate::simd::{Float, Float32, Simd};
 const VECTORS: usize = 4;
 /// Columns of them.
 const BLOCK: usize = VECTORS * 16;
+/// Columns whose exponentials are computed in step.
+const PAIR: usize = 2 * 16;
+
+/// Columns whose exponentials are added after all of them are written, while they are in the L1 cache.
+const SEGMENT: usize = 16 * BLOCK;
+
+#[inline(always)]
+fn load_block<S: Simd, const N: usize>(s: S, from: &[f32]) -> [S::F32; N] {
+    let mut block = [S::F32::splat(s, 0.0); N];
+    for (x, from) in block.iter_mut().zip(from.chunks_exact(S::F32::LANES)) {
+        *x = S::F32::load(s, from);
+    }
+    block
+}
+
+#[inline(always)]
+fn store_block<V: Float, const N: usize>(block: [V; N], to: &mut [V::Scalar]) {
+    for (x, to) in block.into_iter().zip(to.chunks_exact_mut(V::LANES)) {
+        x.store(to);
+    }
+}
 
 /// The exponentials of long rows, one after the other, where m is not asked for.
 pub(crate) struct LongRows {
@@ -154,56 +175,74 @@ impl<S: Simd, const IS_TAME: bool> Row<S, IS_TAME> {
         let (len, mut at) = (rows.len(), 0);
         while at + BLOCK <= len {
             let (z, out) = rows.block(at..at + BLOCK, &mut room);
-            row.add(z, out);
+            row.write_and_add(z, out);
             at += BLOCK;
         }
         let (z, out) = rows.block(at..len, &mut room);
-        row.end(z, out)
+        let rest = row.write_rest(z, out);
+        row.add(rest);
+        row.end()
     }
 
     #[inline(always)]
     fn apart(s: S, center: f32, z: &[f32], out: &mut [f32]) -> Found {
         let mut row = Self::new(s, center);
+        if IS_TAME && S::ADDS_EXPONENTIALS_LATER {
+            let whole = z.len() - z.len() % BLOCK;
+            let rest = row.write_rest(&z[whole..], &mut out[whole..]);
+            let segments = z[..whole].chunks(SEGMENT).zip(out[..whole].chunks_mut(SEGMENT));
+            for (z, out) in segments {
+                for (z, out) in z.chunks_exact(PAIR).zip(out.chunks_exact_mut(PAIR)) {
+                    store_block::<_, 2>(exp::normals_over_power(load_block(s, z), row.origin.power), out);
+                }
+                for (z, e) in z.chunks_exact(BLOCK).zip(out.chunks_exact(BLOCK)) {
+                    let z: [_; VECTORS] = load_block(s, z);
+                    for z in z {
+                        row.magnitude.add(z);
+                    }
+                    row.add(load_block(s, e));
+                }
+            }
+            row.add(rest);
+            return row.end();
+        }
         let (mut blocks, mut outs) = (z.chunks_exact(BLOCK), out.chunks_exact_mut(BLOCK));
         for (z, out) in (&mut blocks).zip(&mut outs) {
-            row.add(z, out);
+            row.write_and_add(z, out);
         }
-        row.end(blocks.remainder(), outs.into_remainder())
+        let rest = row.write_rest(blocks.remainder(), outs.into_remainder());
+        row.add(rest);
+        row.end()
     }
 
     #[inline(always)]
-    fn exponential(&mut self, z: S::F32) -> S::F32 {
+    fn exponentials<const N: usize>(&mut self, mut z: [S::F32; N]) -> [S::F32; N] {
         if !IS_TAME {
-            return self.origin.exponential(z);
+            for z in &mut z {
+                *z = self.origin.exponential(*z);
+            }
+            return z;
         }
-        self.magnitude.add(z);
-        exp::normal_over_power(z, self.origin.power)
-    }
-
-    #[inline(always)]
-    fn exponentials(&mut self, [a, b, c, d]: [S::F32; VECTORS]) -> [S::F32; VECTORS] {
-        if !IS_TAME {
-            return [self.exponential(a), self.exponential(b), self.exponential(c), self.exponential(d)];
-        }
-        for z in [a, b, c, d] {
+        for z in z {
             self.magnitude.add(z);
         }
-        let power = self.origin.power;
-        let ([a, b], [c, d]) = (exp::normals_over_power([a, b], power), exp::normals_over_power([c, d], power));
-        [a, b, c, d]
+        exp::normals_over_power(z, self.origin.power)
     }
 
-    /// Adds a whole block and writes its exponentials.
+    /// Writes the exponentials of a whole block and adds them.
     #[inline(always)]
-    fn add(&mut self, z: &[f32], out: &mut [f32]) {
-        let lanes = S::F32::LANES;
-        let mut block = [self.largest; VECTORS];
-        for (z, from) in block.iter_mut().zip(z.chunks_exact(lanes)) {
-            *z = S::F32::load(self.s, from);
-        }
-        block = self.exponentials(block);
-        for (e, out) in block.iter_mut().zip(out.chunks_exact_mut(lanes)) {
-            e.store(out);
+    fn write_and_add(&mut self, z: &[f32], out: &mut [f32]) {
+        let [a, b, c, d] = load_block(self.s, z);
+        let ([a, b], [c, d]) = (self.exponentials([a, b]), self.exponentials([c, d]));
+        let block = [a, b, c, d];
+        store_block(block, out);
+        self.add(block);
+    }
+
+    /// Adds the exponentials of a whole block.
+    #[inline(always)]
+    fn add(&mut self, mut block: [S::F32; VECTORS]) {
+        for e in &mut block {
             *e = smaller(&mut self.largest, *e);
         }
         self.add_terms(combine(block));
@@ -215,27 +254,38 @@ impl<S: Simd, const IS_TAME: bool> Row<S, IS_TAME> {
         self.smaller = (self.smaller.0 + low, self.smaller.1 + high);
     }
 
-    /// Adds what is left, less than a block.
+    /// Writes the exponentials of less than a block; returns them, and 0 past them.
     #[inline(always)]
-    fn end(mut self, z: &[f32], out: &mut [f32]) -> Found {
+    fn write_rest(&mut self, z: &[f32], out: &mut [f32]) -> [S::F32; VECTORS] {
+        let cut = z.len().min(PAIR);
+        let ((z, z_rest), (out, out_rest)) = (z.split_at(cut), out.split_at_mut(cut));
+        let ([a, b], [c, d]) = (self.write_part(z, out), self.write_part(z_rest, out_rest));
+        [a, b, c, d]
+    }
+
+    /// The same of at most two vectors.
+    #[inline(always)]
+    fn write_part(&mut self, z: &[f32], out: &mut [f32]) -> [S::F32; 2] {
         let (s, lanes) = (self.s, S::F32::LANES);
         let zero = S::F32::splat(s, 0.0);
-        let mut terms = [zero; VECTORS];
-        // A constant number of times, so that they stay in registers.
-        for (i, term) in terms.iter_mut().enumerate() {
-            let at = i * lanes;
-            if at + lanes <= z.len() {
-                let e = self.exponential(S::F32::load(s, &z[at..]));
-                e.store(&mut out[at..]);
-                *term = smaller(&mut self.largest, e);
-            } else if at < z.len() {
-                let e = self.exponential(S::F32::load_partial(s, &z[at..]));
-                e.store_partial(s, &mut out[at..]);
-                *term = smaller(&mut self.largest, pad(s, e, z.len() - at, 0.0));
-            }
+        if z.len() > lanes {
+            let [a, b] = self.exponentials([S::F32::load(s, z), S::F32::load_partial(s, &z[lanes..])]);
+            a.store(out);
+            b.store_partial(s, &mut out[lanes..]);
+            [a, pad(s, b, z.len() - lanes, 0.0)]
+        } else if !z.is_empty() {
+            let [a] = self.exponentials([S::F32::load_partial(s, z)]);
+            a.store_partial(s, out);
+            [pad(s, a, z.len(), 0.0), zero]
+        } else {
+            [zero, zero]
         }
-        self.add_terms(combine(terms));
+    }
 
+    #[inline(always)]
+    fn end(mut self) -> Found {
+        let s = self.s;
+        let zero = S::F32::splat(s, 0.0);
         let largest = self.largest.max_lanes();
         let is_largest = self.largest.eq(S::F32::splat(s, largest));
         let equal = S::F32::select(is_largest, S::F32::splat(s, 1.0), zero).sum_lanes();
