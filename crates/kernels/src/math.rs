@@ -36,7 +36,7 @@ pub(crate) mod softplus;
 pub(crate) mod tanh;
 
 use crate::kernel_set::KernelSet;
-use crate::simd::{Float, Simd};
+use crate::simd::{Float, Float32, Simd};
 use map::Elements;
 
 /// The element-wise functions, for tables, sweeps and benchmarks.
@@ -193,6 +193,30 @@ pub(crate) fn polynomial<V: Float, const N: usize>(x: V, coefficients: &[V::Scal
     )
 }
 
+/// [`polynomial`] of each. Step by step for all of them, as a step waits for the one before.
+#[inline(always)]
+pub(crate) fn polynomials<V: Float32, const N: usize, const TERMS: usize>(
+    x: [V; N],
+    coefficients: &[f32; TERMS],
+) -> [V; N] {
+    V::apart(
+        #[inline(always)]
+        || {
+            let mut y = x;
+            for y in &mut y {
+                *y = y.constant(coefficients[TERMS - 1]);
+            }
+            for i in (0..TERMS - 1).rev() {
+                for (y, x) in y.iter_mut().zip(&x) {
+                    *y = y.mul_add(*x, x.constant(coefficients[i]));
+                }
+                V::in_step(&mut y);
+            }
+            y
+        },
+    )
+}
+
 /// The functions that the epilogue of `gemm` needs, as [`double`] has them for f64.
 pub(crate) mod single {
     pub(crate) use super::gelu::{derivative as gelu_derivative, gelu};
@@ -229,59 +253,39 @@ macro_rules! unary {
         }
     )*};
 }
-pub(crate) struct Exp;
-impl Unary for Exp {
-    #[inline(always)]
-    fn map<S: Simd>(s: S, elements: Elements<'_>) {
-        map::map(
-            s,
-            elements,
-            #[inline(always)]
-            |x| exp::exp(x),
-        );
-    }
-}
 unary!(
     Expm1 expm1,
-    Erf erf,
     Relu relu
 );
 
-macro_rules! pipelined {
+macro_rules! in_pairs {
     ($($type:ident $module:ident),*) => {$(
         pub(crate) struct $type;
         impl Unary for $type {
             #[inline(always)]
             fn map<S: Simd>(s: S, elements: Elements<'_>) {
-                map::map_pipelined(
+                map::map(
                     s,
                     elements,
                     #[inline(always)]
-                    |[x, y]| [$module::first(x), $module::first(y)],
-                    #[inline(always)]
-                    |[x, y]| [$module::second(x), $module::second(y)],
-                    #[inline(always)]
-                    |[x, y]| [$module::third(x), $module::third(y)],
+                    |x| $module::$module(x),
                 );
             }
         }
     )*};
 }
-pipelined!(
-    Gelu gelu,
-    GeluTanh gelu_tanh,
-    Silu silu,
-    Softplus softplus,
-    Tanh tanh
+in_pairs!(
+    Exp exp,
+    Erf erf
 );
 
-macro_rules! pipelined_in_pairs {
-    ($($type:ident $module:ident),*) => {$(
+macro_rules! in_stages {
+    ($($map:ident: $($type:ident $module:ident),*;)*) => {$($(
         pub(crate) struct $type;
         impl Unary for $type {
             #[inline(always)]
             fn map<S: Simd>(s: S, elements: Elements<'_>) {
-                map::map_pipelined(
+                map::$map(
                     s,
                     elements,
                     #[inline(always)]
@@ -293,10 +297,9 @@ macro_rules! pipelined_in_pairs {
                 );
             }
         }
-    )*};
+    )*)*};
 }
-pipelined_in_pairs!(
-    Ln ln,
-    Log1p log1p,
-    Sigmoid sigmoid
-);
+in_stages! {
+    map_stages: GeluTanh gelu_tanh, Silu silu, Tanh tanh;
+    map_pipelined: Gelu gelu, Ln ln, Log1p log1p, Sigmoid sigmoid, Softplus softplus;
+}

@@ -104,6 +104,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const TRANSPOSED_C_BYTES: usize;
     /// Whether loops of functions in stages begin with the last stage or end with it, which matters by up to a tenth.
     const LAST_STAGE_FIRST: bool;
+    /// Whether functions whose stages take two vectors in step are faster with the stages of three pairs side by side.
+    const OVERLAPS_STAGES: bool;
     /// Whether a long loop of exponentials and of their sums is two, as the registers do not suffice for what both keep.
     const ADDS_EXPONENTIALS_LATER: bool;
     /// Vectors that can stay in registers beside the accumulators and operands of a sum.

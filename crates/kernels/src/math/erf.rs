@@ -4,8 +4,8 @@
 //! with g a polynomial; the power is at most 0.16, so that its errors count little beside the last rounding. The sign
 //! is copied from x, so the function is odd.
 
-use super::exp::{exp2_of_rest, reduce_product};
-use super::polynomial;
+use super::exp::{exp2_of_rests, reduce_product};
+use super::polynomials;
 use crate::simd::{Float32, Int32};
 
 /// `erf(a) / a - 1` as a polynomial of a² for a from 0 to 1, lowest power first; minimax to 2^-29.4 of erf.
@@ -16,16 +16,27 @@ const G: [f32; 6] = [-1.628_052_6, -0.917_310_8, -0.151_650_76, 0.032_891_396, -
 /// From here on the result rounds to 1.
 const HIGHEST: f32 = 4.0;
 
-/// The error function. ±0 for ±0, ±1 for ±infinity, NaN for NaN.
+/// The error function of each. ±0 for ±0, ±1 for ±infinity, NaN for NaN.
 #[inline(always)]
-pub(crate) fn erf<V: Float32>(x: V) -> V {
-    let one = x.constant(1.0);
-    let a = x.abs();
-    let small = polynomial(a * a, &Q).mul_add(a, a);
-    // The constant first: where x is NaN, the minimum chooses x.
-    let clamped = x.constant(HIGHEST).min(a);
-    let (sum, f) = reduce_product(clamped, polynomial(clamped, &G));
-    let t = (sum.to_bits().shift_left::<23>() + one.to_bits()).bits_to_float();
-    let large = t.neg_mul_add(exp2_of_rest(f), one);
-    V::select(a.lt(one), small, large).copysign(x)
+pub(crate) fn erf<V: Float32, const N: usize>(x: [V; N]) -> [V; N] {
+    let (mut square, mut clamped, mut sum, mut f) = (x, x, x, x);
+    for i in 0..N {
+        square[i] = x[i] * x[i];
+        // The constant first: where x is NaN, the minimum chooses x.
+        clamped[i] = x[i].constant(HIGHEST).min(x[i].abs());
+    }
+    let small = polynomials(square, &Q);
+    let g = polynomials(clamped, &G);
+    for i in 0..N {
+        (sum[i], f[i]) = reduce_product(clamped[i], g[i]);
+    }
+    let power = exp2_of_rests(f);
+    let mut y = x;
+    for i in 0..N {
+        let (a, one) = (x[i].abs(), x[i].constant(1.0));
+        let t = (sum[i].to_bits().shift_left::<23>() + one.to_bits()).bits_to_float();
+        let large = t.neg_mul_add(power[i], one);
+        y[i] = V::select(a.lt(one), small[i].mul_add(a, a), large).copysign(x[i]);
+    }
+    y
 }

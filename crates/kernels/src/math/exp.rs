@@ -5,7 +5,7 @@
 //! 2. `exp(r) = 1 + r (1 + r P(r))`, P of degree 4, minimax to 2^-28.
 //! 3. Scaling by 2^n rounds once, so subnormal results and overflow come out as they should.
 
-use super::polynomial;
+use super::{polynomial, polynomials};
 use crate::simd::{Float32, Int32, MAGIC_F32};
 
 /// `1 / ln 2`
@@ -51,8 +51,9 @@ pub(crate) fn exp<V: Float32, const N: usize>(x: [V; N]) -> [V; N] {
     )
 }
 
+/// Whether each |x| is below [`TAME`].
 #[inline(always)]
-fn are_tame<V: Float32, const N: usize>(x: [V; N]) -> bool {
+pub(crate) fn are_tame<V: Float32, const N: usize>(x: [V; N]) -> bool {
     // No |x| is above the root of the sum, which has a 1 so as not to be subnormal: mostly, that answers for all.
     let (mut sum, tame) = (x[0].constant(1.0), x[0].constant(TAME));
     for x in x {
@@ -80,13 +81,6 @@ pub(crate) fn of_any<V: Float32>(sum: V, r: V) -> V {
     scale(of_rest(r), sum)
 }
 
-/// The same where it is a normal number.
-#[inline(always)]
-pub(crate) fn normal<V: Float32>(sum: V, r: V) -> V {
-    // A normal number scaled to a normal number: n, which the low bits of the magic sum are, is added to its exponent.
-    (of_rest(r).to_bits() + sum.to_bits().shift_left::<23>()).bits_to_float()
-}
-
 /// `e^x / 2^p` for a whole p, |x| < 512 and a result of at most 2, rounded once.
 #[inline(always)]
 pub(crate) fn over_power<V: Float32>(x: V, p: V) -> V {
@@ -105,8 +99,8 @@ pub(crate) fn normal_over_power<V: Float32>(x: V, p: V) -> V {
     V::apart(
         #[inline(always)]
         || {
-            let (sum, r) = reduce(x);
-            (of_rest(r).to_bits() + (sum - p).to_bits().shift_left::<23>()).bits_to_float()
+            let [y] = normals_over_power([x], p);
+            y
         },
     )
 }
@@ -114,7 +108,7 @@ pub(crate) fn normal_over_power<V: Float32>(x: V, p: V) -> V {
 /// [`normal_over_power`] of each. Step by step for all of them, as a step waits for the one before.
 #[inline(always)]
 pub(crate) fn normals_over_power<V: Float32, const N: usize>(x: [V; N], p: V) -> [V; N] {
-    let (mut sums, mut rests, mut y) = (x, x, x);
+    let (mut sums, mut rests) = (x, x);
     for sum in &mut sums {
         *sum = nearest(*sum);
     }
@@ -123,17 +117,26 @@ pub(crate) fn normals_over_power<V: Float32, const N: usize>(x: [V; N], p: V) ->
         *r = rest(*r, *sum);
     }
     V::in_step(&mut rests);
-    for y in &mut y {
-        *y = y.constant(P[4]);
+    for sum in &mut sums {
+        *sum = *sum - p;
     }
-    for c in [P[3], P[2], P[1], P[0], 1.0, 1.0] {
+    normals(sums, rests)
+}
+
+/// `e^x` of what [`reduce`] makes of each, where it is a normal number. Step by step for all of them, as a step waits for the
+/// one before.
+#[inline(always)]
+pub(crate) fn normals<V: Float32, const N: usize>(sums: [V; N], rests: [V; N]) -> [V; N] {
+    let mut y = polynomials(rests, &P);
+    for _ in 0..2 {
         for (y, r) in y.iter_mut().zip(&rests) {
-            *y = y.mul_add(*r, r.constant(c));
+            *y = y.mul_add(*r, r.constant(1.0));
         }
         V::in_step(&mut y);
     }
+    // A normal number scaled to a normal number: n, which the low bits of the magic sum are, is added to its exponent.
     for (y, sum) in y.iter_mut().zip(&sums) {
-        *y = (y.to_bits() + (*sum - p).to_bits().shift_left::<23>()).bits_to_float();
+        *y = (y.to_bits() + sum.to_bits().shift_left::<23>()).bits_to_float();
     }
     y
 }
@@ -167,10 +170,15 @@ pub(crate) fn reduce_product<V: Float32>(a: V, b: V) -> (V, V) {
     (sum, a.mul_add(b, magic - sum))
 }
 
-/// `2^f` for `|f| <= ½`.
+/// `2^f` for each `|f| <= ½`.
 #[inline(always)]
-pub(crate) fn exp2_of_rest<V: Float32>(f: V) -> V {
-    polynomial(f, &Q).mul_add(f, f.constant(1.0))
+pub(crate) fn exp2_of_rests<V: Float32, const N: usize>(f: [V; N]) -> [V; N] {
+    let mut y = polynomials(f, &Q);
+    for (y, f) in y.iter_mut().zip(&f) {
+        *y = y.mul_add(*f, f.constant(1.0));
+    }
+    V::in_step(&mut y);
+    y
 }
 
 /// `e 2^n` rounded once from `1.5 2^23 + n`, for e from ½ to 2 and n from -250 to 128. Where the result is subnormal, it is
@@ -196,15 +204,19 @@ pub(crate) fn of_rest<V: Float32>(r: V) -> V {
     polynomial(r, &P).mul_add(r, one).mul_add(r, one)
 }
 
-/// `1 - e^-r` for `|r| <= ln 2 / 2`. The error is relative to it, however small it is.
+/// `1 - e^-r` for each `|r| <= ln 2 / 2`. The error is relative to it, however small it is.
 #[inline(always)]
-pub(crate) fn one_minus_exp<V: Float32>(r: V) -> V {
-    polynomial(r, &[P[0], -P[1], P[2], -P[3], P[4]]).neg_mul_add(r * r, r)
+pub(crate) fn ones_minus_exp<V: Float32, const N: usize>(r: [V; N]) -> [V; N] {
+    let mut y = polynomials(r, &[P[0], -P[1], P[2], -P[3], P[4]]);
+    for (y, r) in y.iter_mut().zip(&r) {
+        *y = y.neg_mul_add(*r * *r, *r);
+    }
+    y
 }
 
-/// `(exp(r) - 1) / r` for `|r| <= ln 2 / 2`, times a power of two, which costs nothing.
+/// `(exp(r) - 1) / r` for each `|r| <= ln 2 / 2`, times a power of two, which costs nothing.
 #[inline(always)]
-pub(crate) fn slope<V: Float32>(r: V, factor: f32) -> V {
+pub(crate) fn slopes<V: Float32, const N: usize>(r: [V; N], factor: f32) -> [V; N] {
     let [a, b, c, d, e] = P;
-    polynomial(r, &[factor, a * factor, b * factor, c * factor, d * factor, e * factor])
+    polynomials(r, &[factor, a * factor, b * factor, c * factor, d * factor, e * factor])
 }

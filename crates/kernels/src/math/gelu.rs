@@ -3,8 +3,8 @@
 //! `Φ(-a) = 2^(a g(a)) / 2` with g a polynomial. From `a Φ(-a)` the result is had as in `silu`. The error of g matters by
 //! Φ(-a) times as much: that is small beside |x| everywhere, though not beside the results of the negative tail.
 
-use super::exp::{LOG2_E, exp2_of_rest, reduce_product};
-use super::polynomial;
+use super::exp::{LOG2_E, exp2_of_rests, reduce_product};
+use super::polynomials;
 use crate::simd::{Float32, Int32};
 
 /// `log2(2 Φ(-a)) / a` for a from 0 to 5.4, lowest power first, minimax to 2^-26.9 of Φ(-a); beyond, it goes on falling.
@@ -28,24 +28,37 @@ const HIGHEST: f32 = 9.953;
 /// `x Φ(x)`. ±0 for ±0, -0 for -infinity, infinity for infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn gelu<V: Float32>(x: V) -> V {
-    third(second(first(x)))
+    let [y] = third(second(first([x])));
+    y
 }
 
-/// x and `g(|x|)`.
+/// Each x and `g(|x|)`.
 #[inline(always)]
-pub(crate) fn first<V: Float32>(x: V) -> (V, V) {
-    (x, polynomial(magnitude(x), &G))
+pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> [[V; N]; 2] {
+    let mut a = x;
+    for a in &mut a {
+        *a = magnitude(*a);
+    }
+    [x, polynomials(a, &G)]
 }
 
-/// x and `Φ(-|x|)`.
+/// Each x and `Φ(-|x|)`.
 #[inline(always)]
-pub(crate) fn second<V: Float32>((x, g): (V, V)) -> (V, V) {
-    (x, exp2_or_zero(reduce_product(magnitude(x), g), 0.5))
+pub(crate) fn second<V: Float32, const N: usize>([x, g]: [[V; N]; 2]) -> [[V; N]; 2] {
+    let (mut sum, mut f) = (x, x);
+    for i in 0..N {
+        (sum[i], f[i]) = reduce_product(magnitude(x[i]), g[i]);
+    }
+    [x, exp2_or_zero([sum, f], 0.5)]
 }
 
 #[inline(always)]
-pub(crate) fn third<V: Float32>((x, below): (V, V)) -> V {
-    magnitude(x).neg_mul_add(below, x.constant(-0.0).max(x))
+pub(crate) fn third<V: Float32, const N: usize>([x, below]: [[V; N]; 2]) -> [V; N] {
+    let mut y = x;
+    for (y, below) in y.iter_mut().zip(below) {
+        *y = magnitude(*y).neg_mul_add(below, y.constant(-0.0).max(*y));
+    }
+    y
 }
 
 #[inline(always)]
@@ -57,8 +70,12 @@ fn magnitude<V: Float32>(x: V) -> V {
 /// `2^(n + f)` times a power of two, from what [`reduce_product`] gives. Where that power of two times 2^n has the exponent of
 /// 0, it is 0: subnormal results, of which this leaves few, take some CPUs a hundred cycles.
 #[inline(always)]
-fn exp2_or_zero<V: Float32>((sum, f): (V, V), one: f32) -> V {
-    exp2_of_rest(f) * (sum.to_bits().shift_left::<23>() + f.constant(one).to_bits()).bits_to_float()
+fn exp2_or_zero<V: Float32, const N: usize>([sum, f]: [[V; N]; 2], one: f32) -> [V; N] {
+    let mut y = exp2_of_rests(f);
+    for (y, sum) in y.iter_mut().zip(sum) {
+        *y = *y * (sum.to_bits().shift_left::<23>() + sum.constant(one).to_bits()).bits_to_float();
+    }
+    y
 }
 
 /// `Φ(x) + x φ(x)` with φ the density of the normal distribution, the derivative.
@@ -66,8 +83,10 @@ fn exp2_or_zero<V: Float32>((sum, f): (V, V), one: f32) -> V {
 pub(crate) fn derivative<V: Float32>(x: V) -> V {
     // The constants first: where x is NaN, both choose x.
     let x = x.constant(DENSITY_HIGHEST).min(x.constant(-DENSITY_HIGHEST).max(x));
-    let (_, below) = second(first(x));
+    let [_, [below]] = second(first([x]));
     let cdf = V::select(x.lt(x.constant(0.0)), below, x.constant(1.0) - below);
-    let density = exp2_or_zero(reduce_product(x * x, x.constant(-0.5 * LOG2_E)), 1.0) * x.constant(FRAC_1_SQRT_2PI);
+    let (sum, f) = reduce_product(x * x, x.constant(-0.5 * LOG2_E));
+    let [power] = exp2_or_zero([[sum], [f]], 1.0);
+    let density = power * x.constant(FRAC_1_SQRT_2PI);
     density.mul_add(x, cdf)
 }

@@ -2,7 +2,7 @@
 //! "Gaussian Error Linear Units", 2016.
 
 use super::sigmoid;
-use super::silu::{Difference, Gate, gated_derivative};
+use super::silu::{Differences, Gates, gated_derivative};
 use crate::simd::Float32;
 
 /// `2 √(2/π)` and `0.044715` times that.
@@ -15,24 +15,32 @@ const HIGHEST: f32 = 10.03;
 /// `x σ(2u)`. ±0 for ±0, -0 for -infinity, infinity for infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn gelu_tanh<V: Float32>(x: V) -> V {
-    third(second(first(x)))
+    let [y] = third(second(first([x])));
+    y
 }
 
 #[inline(always)]
-pub(crate) fn first<V: Float32>(x: V) -> Gate<V> {
-    let a = magnitude(x);
-    let v = a * (a * a).mul_add(x.constant(CUBIC), x.constant(LINEAR));
-    Gate::new(x, v, 1.0)
+pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> Gates<V, N> {
+    let mut v = x;
+    for v in &mut v {
+        let a = magnitude(*v);
+        *v = a * (a * a).mul_add(a.constant(CUBIC), a.constant(LINEAR));
+    }
+    Gates::new(x, v, 1.0)
 }
 
 #[inline(always)]
-pub(crate) fn second<V: Float32>(gate: Gate<V>) -> Difference<V> {
-    gate.quotient(magnitude(gate.x), 1.0)
+pub(crate) fn second<V: Float32, const N: usize>(gates: Gates<V, N>) -> Differences<V, N> {
+    let mut x_abs = gates.x;
+    for x_abs in &mut x_abs {
+        *x_abs = magnitude(*x_abs);
+    }
+    gates.quotients(x_abs, 1.0)
 }
 
 #[inline(always)]
-pub(crate) fn third<V: Float32>(difference: Difference<V>) -> V {
-    difference.value()
+pub(crate) fn third<V: Float32, const N: usize>(differences: Differences<V, N>) -> [V; N] {
+    differences.values()
 }
 
 #[inline(always)]

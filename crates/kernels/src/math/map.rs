@@ -145,6 +145,26 @@ pub(crate) fn map_pipelined<S: Simd, T, U>(
     );
 }
 
+/// The same for stages that take the two vectors in step: side by side only where registers suffice for that too.
+#[inline(always)]
+pub(crate) fn map_stages<S: Simd, T, U>(
+    s: S,
+    elements: Elements<'_>,
+    first: impl Fn([S::F32; 2]) -> T,
+    second: impl Fn(T) -> U,
+    third: impl Fn(U) -> [S::F32; 2],
+) {
+    if S::OVERLAPS_STAGES {
+        return map_pipelined(s, elements, first, second, third);
+    }
+    map(
+        s,
+        elements,
+        #[inline(always)]
+        |x| third(second(first(x))),
+    );
+}
+
 /// Less than two vectors.
 #[inline(always)]
 fn map_rest<S: Simd>(s: S, rest: Elements<'_>, f: impl Fn([S::F32; 2]) -> [S::F32; 2]) {

@@ -13,7 +13,7 @@
 //! scheme and more vectors at a time take longer; the power of two before the step with the remainder shortens the chain,
 //! but rounds subnormal results twice.
 
-use super::exp::{one_minus_exp, reduce};
+use super::exp::{ones_minus_exp, reduce};
 use crate::simd::{Float32, Int32};
 
 /// Below this the result is 0; from [`HIGHEST`] on it rounds to 1.
@@ -51,7 +51,7 @@ fn quotient<V: Float32>(x: V) -> Quotient<V> {
     let t = sum.to_bits().shift_left::<23>() + shifted_one.to_bits();
     let exponent = t - x.constant(1.0).to_bits();
     let t = t.bits_to_float();
-    let q = one_minus_exp(r);
+    let [q] = ones_minus_exp([r]);
     let d = q.neg_mul_add(shifted_one, shifted_one + t);
     Quotient { exponent, d, d_low: q.neg_mul_add(shifted_one, (shifted_one - d) + t) }
 }
@@ -83,7 +83,7 @@ pub(crate) fn second<V: Float32>([(x, of_x), (y, of_y)]: [(V, (V, V)); 2]) -> [Q
     let (x_abs, y_abs) = (x.abs(), y.abs());
     let twice_largest = x_abs.max(y_abs) + y_abs.max(x_abs);
     if V::all(twice_largest.lt(x.constant(2.0 * TAME))) {
-        [tame_quotient(of_x), tame_quotient(of_y)]
+        tame_quotients([of_x, of_y])
     } else if V::all(x.constant(NORMAL).lt(x)) && V::all(y.constant(NORMAL).lt(y)) {
         [quotient(x), quotient(y)]
     } else {
@@ -96,13 +96,18 @@ pub(crate) fn third<V: Float32>([x, y]: [Quotient<V>; 2]) -> [V; 2] {
     [x.divide(), y.divide()]
 }
 
-/// As in [`sigmoid`], from the sum and r.
+/// As in [`sigmoid`], from each sum and r.
 #[inline(always)]
-fn tame_quotient<V: Float32>((sum, r): (V, V)) -> Quotient<V> {
-    let one = r.constant(1.0);
+fn tame_quotients<V: Float32>([(sum_x, r_x), (sum_y, r_y)]: [(V, V); 2]) -> [Quotient<V>; 2] {
+    let [q_x, q_y] = ones_minus_exp([r_x, r_y]);
+    [tame_quotient(sum_x, q_x), tame_quotient(sum_y, q_y)]
+}
+
+#[inline(always)]
+fn tame_quotient<V: Float32>(sum: V, q: V) -> Quotient<V> {
+    let one = q.constant(1.0);
     let exponent = sum.to_bits().shift_left::<23>();
     let t = (exponent + one.to_bits()).bits_to_float();
-    let q = one_minus_exp(r);
     let sum = one + t;
     let d = sum - q;
     Quotient { exponent, d, d_low: (sum - d) - q }

@@ -3,7 +3,7 @@
 //! With `e^|v| = E / t` as in `sigmoid`, `|x| σ(-|v|) = |x| / (E + t) t`: one division, scaled by a power of two. That is
 //! minus the result where x is below 0; elsewhere it is what x exceeds the result by.
 
-use super::exp::{reduce, slope};
+use super::exp::{reduce, slopes};
 use super::sigmoid::{self, SHIFTED_ONE};
 use crate::simd::{Float, Float32, Int32};
 
@@ -13,22 +13,31 @@ const HIGHEST: f32 = 110.0;
 /// `x σ(x)`. ±0 for ±0, -0 for -infinity, infinity for infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn silu<V: Float32>(x: V) -> V {
-    third(second(first(x)))
+    let [y] = third(second(first([x])));
+    y
 }
 
 #[inline(always)]
-pub(crate) fn first<V: Float32>(x: V) -> Gate<V> {
-    Gate::new(x, magnitude(x), SHIFTED_ONE)
+pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> Gates<V, N> {
+    let mut v_abs = x;
+    for v_abs in &mut v_abs {
+        *v_abs = magnitude(*v_abs);
+    }
+    Gates::new(x, v_abs, SHIFTED_ONE)
 }
 
 #[inline(always)]
-pub(crate) fn second<V: Float32>(gate: Gate<V>) -> Difference<V> {
-    gate.quotient(magnitude(gate.x), SHIFTED_ONE)
+pub(crate) fn second<V: Float32, const N: usize>(gates: Gates<V, N>) -> Differences<V, N> {
+    let mut x_abs = gates.x;
+    for x_abs in &mut x_abs {
+        *x_abs = magnitude(*x_abs);
+    }
+    gates.quotients(x_abs, SHIFTED_ONE)
 }
 
 #[inline(always)]
-pub(crate) fn third<V: Float32>(difference: Difference<V>) -> V {
-    difference.value()
+pub(crate) fn third<V: Float32, const N: usize>(differences: Differences<V, N>) -> [V; N] {
+    differences.values()
 }
 
 #[inline(always)]
@@ -37,46 +46,59 @@ fn magnitude<V: Float>(x: V) -> V {
     x.constant(HIGHEST.into()).min(x.abs())
 }
 
-/// What `x σ(v)` takes, in three stages: x, and `e^|v| = E / t` by t, times some power of two, and r.
+/// What each `x σ(v)` takes, in three stages: x, and `e^|v| = E / t` by t, times some power of two, and r.
 #[derive(Clone, Copy)]
-pub(crate) struct Gate<V> {
-    pub(crate) x: V,
-    t: V,
-    r: V,
+pub(crate) struct Gates<V, const N: usize> {
+    pub(crate) x: [V; N],
+    t: [V; N],
+    r: [V; N],
 }
 
-impl<V: Float32> Gate<V> {
-    /// From x and |v| for v of the sign of x. `one` times `2^-n` must be a normal number or, where its exponent is that of 0,
-    /// is taken for 0, with n the nearest whole number to `|v| / ln 2`.
+impl<V: Float32, const N: usize> Gates<V, N> {
+    /// From each x and |v| for v of the sign of x. `one` times `2^-n` must be a normal number or, where its exponent is that
+    /// of 0, is taken for 0, with n the nearest whole number to `|v| / ln 2`.
     #[inline(always)]
-    pub(crate) fn new(x: V, v_abs: V, one: f32) -> Self {
-        let (sum, r) = reduce(v_abs);
-        let t = (x.constant(one).to_bits() - sum.to_bits().shift_left::<23>()).bits_to_float();
-        Gate { x, t, r }
+    pub(crate) fn new(x: [V; N], v_abs: [V; N], one: f32) -> Self {
+        let (mut t, mut r) = (x, x);
+        for i in 0..N {
+            let sum;
+            (sum, r[i]) = reduce(v_abs[i]);
+            t[i] = (x[i].constant(one).to_bits() - sum.to_bits().shift_left::<23>()).bits_to_float();
+        }
+        V::in_step(&mut r);
+        Gates { x, t, r }
     }
 
     #[inline(always)]
-    pub(crate) fn quotient(self, x_abs: V, one: f32) -> Difference<V> {
-        let Gate { x, t, r } = self;
-        let d = r.mul_add(slope(r, one), t) + x.constant(one);
-        // The product is exact, so only the division rounds, also where the result is subnormal.
-        Difference { x, n: x_abs * t, d }
+    pub(crate) fn quotients(self, x_abs: [V; N], one: f32) -> Differences<V, N> {
+        let Gates { x, t, r } = self;
+        let (mut n, mut d) = (x, slopes(r, one));
+        for i in 0..N {
+            d[i] = r[i].mul_add(d[i], t[i]) + x[i].constant(one);
+            // The product is exact, so only the division rounds, also where the result is subnormal.
+            n[i] = x_abs[i] * t[i];
+        }
+        Differences { x, n, d }
     }
 }
 
-/// What is left of x, or of 0 if x is below it, less `n / d`.
+/// What is left of each x, or of 0 if x is below it, less `n / d`.
 #[derive(Clone, Copy)]
-pub(crate) struct Difference<V> {
-    x: V,
-    n: V,
-    d: V,
+pub(crate) struct Differences<V, const N: usize> {
+    x: [V; N],
+    n: [V; N],
+    d: [V; N],
 }
 
-impl<V: Float> Difference<V> {
+impl<V: Float, const N: usize> Differences<V, N> {
     #[inline(always)]
-    pub(crate) fn value(self) -> V {
-        let Difference { x, n, d } = self;
-        x.constant((-0.0).into()).max(x) - n / d
+    pub(crate) fn values(self) -> [V; N] {
+        let Differences { x, n, d } = self;
+        let mut y = x;
+        for i in 0..N {
+            y[i] = x[i].constant((-0.0).into()).max(x[i]) - n[i] / d[i];
+        }
+        y
     }
 }
 

@@ -3,10 +3,10 @@
 //! `ln(1 + e) = e + e² Q(e)` for e from 0 to 1, Q of degree 8: with the sum rounded once, little but the errors of e and of
 //! the last addition count.
 
-use super::exp::{self, LOWEST, TAME, reduce};
+use super::exp::{self, LOWEST, reduce};
 use super::expm1::expm1;
-use super::polynomial;
 use super::relu::relu;
+use super::{polynomial, polynomials};
 use crate::simd::Float32;
 
 /// `(ln(1 + e) - e) / e²` for e from 0 to 1, lowest power first, minimax to 2^-27.5 of the logarithm.
@@ -25,27 +25,41 @@ const Q: [f32; 9] = [
 /// `ln(1 + e^x)`. 0 for -infinity, infinity for infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn softplus<V: Float32>(x: V) -> V {
-    third(second(first(x)))
+    let [y] = third(second(first([x])));
+    y
 }
 
-/// x, and of -|x| the sum and r of [`reduce`].
+/// Each x, and of -|x| the sum and r of [`reduce`].
 #[inline(always)]
-pub(crate) fn first<V: Float32>(x: V) -> (V, V, V) {
-    // The constant first: where x is NaN, the maximum chooses x.
-    let (sum, r) = reduce(x.constant(LOWEST).max(x.constant(0.0) - x.abs()));
-    (x, sum, r)
+pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> [[V; N]; 3] {
+    let (mut sum, mut r) = (x, x);
+    for i in 0..N {
+        // The constant first: where x is NaN, the maximum chooses x.
+        (sum[i], r[i]) = reduce(x[i].constant(LOWEST).max(x[i].constant(0.0) - x[i].abs()));
+    }
+    [x, sum, r]
 }
 
-/// x and e.
+/// Each x and e.
 #[inline(always)]
-pub(crate) fn second<V: Float32>((x, sum, r): (V, V, V)) -> (V, V) {
-    let tame = V::all(x.abs().lt(x.constant(TAME)));
-    (x, if tame { exp::normal(sum, r) } else { exp::of_any(sum, r) })
+pub(crate) fn second<V: Float32, const N: usize>([x, sum, r]: [[V; N]; 3]) -> [[V; N]; 2] {
+    if exp::are_tame(x) {
+        return [x, exp::normals(sum, r)];
+    }
+    let mut e = x;
+    for i in 0..N {
+        e[i] = exp::of_any(sum[i], r[i]);
+    }
+    [x, e]
 }
 
 #[inline(always)]
-pub(crate) fn third<V: Float32>((x, e): (V, V)) -> V {
-    relu(x) + log1p_of_fraction(e)
+pub(crate) fn third<V: Float32, const N: usize>([x, e]: [[V; N]; 2]) -> [V; N] {
+    let mut y = polynomials(e, &Q);
+    for i in 0..N {
+        y[i] = relu(x[i]) + y[i].mul_add(e[i] * e[i], e[i]);
+    }
+    y
 }
 
 /// `ln(1 + e)` for e from 0 to 1.

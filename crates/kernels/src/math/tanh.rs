@@ -5,7 +5,7 @@
 //! need not be split. The sign is copied from x, so the function is odd.
 
 use super::exp::LOG2_E;
-use super::polynomial;
+use super::polynomials;
 use crate::simd::{Float32, Int32, MAGIC_F32};
 use std::f32::consts::LN_2;
 
@@ -20,36 +20,54 @@ const P: [f32; 6] = [2.0, 1.999_995, 1.333_323_5, 0.667_205_3, 0.267_728_54, 0.0
 /// The hyperbolic tangent. ±0 for ±0, ±1 for ±infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn tanh<V: Float32>(x: V) -> V {
-    third(second(first(x)))
+    let [y] = third(second(first([x])));
+    y
 }
 
-/// x, -n in the low bits of a number, and h, with `2 |x| = n ln 2 + 2h`.
+/// Each x, -n in the low bits of a number, and h, with `2 |x| = n ln 2 + 2h`.
 #[inline(always)]
-pub(crate) fn first<V: Float32>(x: V) -> (V, V, V) {
-    // The constant first: where x is NaN, the minimum chooses x.
-    let clamped = x.constant(HIGHEST).min(x.abs());
-    // The low bits of the sum are the exponent of 2t, one more than that of t.
-    let magic = x.constant(MAGIC_F32 + 128.0);
-    let sum = clamped.neg_mul_add(x.constant(2.0 * LOG2_E), magic);
-    (x, sum, (sum - magic).mul_add(x.constant(0.5 * LN_2), clamped))
+pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> ([V; N], [V; N], [V; N]) {
+    let (mut sum, mut h) = (x, x);
+    for i in 0..N {
+        // The constant first: where x is NaN, the minimum chooses x.
+        let clamped = x[i].constant(HIGHEST).min(x[i].abs());
+        // The low bits of the sum are the exponent of 2t, one more than that of t.
+        let magic = x[i].constant(MAGIC_F32 + 128.0);
+        sum[i] = clamped.neg_mul_add(x[i].constant(2.0 * LOG2_E), magic);
+        h[i] = (sum[i] - magic).mul_add(x[i].constant(0.5 * LN_2), clamped);
+    }
+    (x, sum, h)
 }
 
 /// x, the result where |x| is at most 1, and the terms of the quotient.
 #[inline(always)]
-pub(crate) fn second<V: Float32>((x, sum, h): (V, V, V)) -> (V, V, V, V) {
-    let a = x.abs();
-    let square = a * a;
-    let small = polynomial(square, &Q).mul_add(a * square, a);
-
-    let twice_t = sum.to_bits().shift_left::<23>();
-    let t = (twice_t - V::Bits::splat(x.token(), 1 << 23)).bits_to_float();
-    let d = polynomial(h, &P).mul_add(h, t + x.constant(1.0));
-    (x, small, twice_t.bits_to_float(), d)
+pub(crate) fn second<V: Float32, const N: usize>((x, sum, h): ([V; N], [V; N], [V; N])) -> [[V; N]; 4] {
+    let (mut square, mut twice_t) = (x, x);
+    for i in 0..N {
+        square[i] = x[i] * x[i];
+    }
+    let mut small = polynomials(square, &Q);
+    for i in 0..N {
+        let a = x[i].abs();
+        small[i] = small[i].mul_add(a * square[i], a);
+    }
+    let mut d = polynomials(h, &P);
+    for i in 0..N {
+        let exponent = sum[i].to_bits().shift_left::<23>();
+        let t = (exponent - V::Bits::splat(x[i].token(), 1 << 23)).bits_to_float();
+        d[i] = d[i].mul_add(h[i], t + x[i].constant(1.0));
+        twice_t[i] = exponent.bits_to_float();
+    }
+    [x, small, twice_t, d]
 }
 
 #[inline(always)]
-pub(crate) fn third<V: Float32>((x, small, twice_t, d): (V, V, V, V)) -> V {
-    let one = x.constant(1.0);
-    let large = one - twice_t / d;
-    V::select(one.lt(x.abs()), large, small).copysign(x)
+pub(crate) fn third<V: Float32, const N: usize>([x, small, twice_t, d]: [[V; N]; 4]) -> [V; N] {
+    let mut y = x;
+    for i in 0..N {
+        let one = x[i].constant(1.0);
+        let large = one - twice_t[i] / d[i];
+        y[i] = V::select(one.lt(x[i].abs()), large, small[i]).copysign(x[i]);
+    }
+    y
 }

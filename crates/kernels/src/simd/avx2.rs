@@ -22,6 +22,7 @@ impl Simd for Avx2 {
     const M_FOR_PACKING_B: usize = 64;
     const TRANSPOSED_C_BYTES: usize = 256;
     const LAST_STAGE_FIRST: bool = true;
+    const OVERLAPS_STAGES: bool = false;
     const ADDS_EXPONENTIALS_LATER: bool = true;
     const SPARE_REGISTERS: usize = 0;
     const DOTS: usize = 1;

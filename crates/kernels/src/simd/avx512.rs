@@ -24,6 +24,7 @@ impl Simd for Avx512 {
     const M_FOR_PACKING_B: usize = 768;
     const TRANSPOSED_C_BYTES: usize = 0;
     const LAST_STAGE_FIRST: bool = false;
+    const OVERLAPS_STAGES: bool = true;
     const ADDS_EXPONENTIALS_LATER: bool = false;
     const SPARE_REGISTERS: usize = 8;
     const DOTS: usize = 4;

@@ -22,6 +22,7 @@ impl Simd for Neon {
     const M_FOR_PACKING_B: usize = 64;
     const TRANSPOSED_C_BYTES: usize = 0;
     const LAST_STAGE_FIRST: bool = true;
+    const OVERLAPS_STAGES: bool = true;
     const ADDS_EXPONENTIALS_LATER: bool = false;
     const SPARE_REGISTERS: usize = 0;
     const DOTS: usize = 1;
