@@ -151,10 +151,17 @@ pub(crate) fn backward<S: Simd>(s: S, activation: Activation, kept: &[f32], d: &
     with_backward!(activation, f32, S, multiply(s, kept, d));
 }
 
+/// There is one call of `backward`, for whole vectors and for what is left, as every derivative is compiled into it.
 #[inline(always)]
 fn multiply<S: Simd>(s: S, kept: &[f32], d: &mut [f32], backward: impl Fn(S::F32, S::F32) -> S::F32) {
     let lanes = S::F32::LANES;
     for (kept, d) in kept.chunks(lanes).zip(d.chunks_mut(lanes)) {
-        backward(S::F32::load_partial(s, d), S::F32::load_partial(s, kept)).store_partial(s, d);
+        let is_whole = d.len() == lanes;
+        let (x, y) = match is_whole {
+            true => (S::F32::load(s, d), S::F32::load(s, kept)),
+            false => (S::F32::load_partial(s, d), S::F32::load_partial(s, kept)),
+        };
+        let x = backward(x, y);
+        if is_whole { x.store(d) } else { x.store_partial(s, d) }
     }
 }
