@@ -100,6 +100,33 @@ fn packed_blocks_do_not_show() {
     for_each_isa(packed_blocks::<f64>);
 }
 
+/// Dot products of as many vectors as kernels tell apart, from each cache and from memory, and outer products, whose rows
+/// are written in eights.
+fn long_dots_and_outer_products<T: Float>(isa: &KernelSet) {
+    use Layout::{ColMajor, RowMajor};
+    let mut random = Random::new(10);
+    let dots = [(7, 32), (21, 64), (99, 128), (301, 16), (301, 64), (301, 144), (301, 160), (301, 176), (301, 192)];
+    let long = [(1, 20_000), (301, 150), (1101, 2000), (2101, 1001), (70_001, 32)];
+    for (rows, k) in dots.into_iter().chain(long) {
+        let column = GemmCase::<T>::with_layouts((rows, 1, k), (RowMajor, RowMajor, RowMajor), &mut random);
+        judge(isa, &column, column.random_epilogue(&mut random));
+        let row = GemmCase::<T>::with_layouts((1, rows, k), (RowMajor, ColMajor, RowMajor), &mut random);
+        judge(isa, &row, row.random_epilogue(&mut random));
+    }
+    for (m, n) in [(2, 8), (7, 16), (8, 17), (9, 33), (19, 50), (100, 1100)] {
+        for layouts in [(RowMajor, RowMajor, RowMajor), (ColMajor, ColMajor, Layout::RowPadded)] {
+            let outer = GemmCase::<T>::with_layouts((m, n, 1), layouts, &mut random);
+            judge(isa, &outer, outer.random_epilogue(&mut random));
+        }
+    }
+}
+
+#[test]
+fn long_dots_and_outer_products_are_right_and_equal_on_every_isa() {
+    for_each_isa(long_dots_and_outer_products::<f32>);
+    for_each_isa(long_dots_and_outer_products::<f64>);
+}
+
 /// Sums of whole numbers that stay below 2^24 are exact in any order, so a wrong element cannot hide in a bound.
 #[test]
 fn whole_numbers_are_exact() {

@@ -20,6 +20,7 @@ mod epilogue;
 mod loops;
 mod micro;
 mod narrow;
+mod outer;
 mod pack;
 mod packed;
 mod problem;

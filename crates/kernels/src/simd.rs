@@ -112,6 +112,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const SPARE_REGISTERS: usize;
     /// Dot products that are summed side by side.
     const DOTS: usize;
+    /// Whether rows of an outer product are written from end to end, see `gemm::outer`, and not by tiles.
+    const OUTER_BY_ROWS: bool;
     /// Fours of rows that are computed side by side where C has up to 4, 8 and 12 columns, see `gemm::narrow`; 0 where they
     /// are better computed otherwise.
     const NARROW_FOURS: [usize; 3];

@@ -2,8 +2,8 @@
 //! one example.
 //!
 //! Each element is `g = fma(x, d, 0)`, then `fma(-rate, g, keep w)`: the operations of `gemm` with k = 1, alpha = -rate and
-//! beta = keep, so the bits are its. There W passes through tiles whose products are over at once; here rows of W are
-//! updated as they lie, and while one is there it can be multiplied with the row that comes next.
+//! beta = keep, so the bits are its. Here, while a row of W is there to be updated, it can also be multiplied with the row that
+//! comes next.
 
 use crate::gemm::k_block;
 use crate::kernel_set::{KernelSet, same_length};

@@ -24,7 +24,7 @@ use super::band::{ATile, BBlock, band, mr, nr, streams};
 use super::epilogue::TileEpilogue;
 use super::problem::{BOperand, Order};
 use super::scratch::{Buffers, Scratch};
-use super::{Arithmetic, MatMut, MatRef, Problem, blocking, copy, direct, dot, narrow, pack, row, scratch};
+use super::{Arithmetic, MatMut, MatRef, Problem, blocking, copy, direct, dot, narrow, outer, pack, row, scratch};
 use crate::simd::{Float, Simd};
 
 /// [`serial`], with what is there for `f32` alone.
@@ -47,6 +47,7 @@ pub(crate) fn serial<S: Simd, T: Arithmetic>(problem: &mut Problem<'_, T>) {
     match problem.order {
         Order::Dot => dot::dots(s, problem),
         Order::Chain if row::is_row(problem) => row::row(s, problem),
+        Order::Chain if outer::is_outer::<S, T>(problem) => outer::outer(s, problem),
         Order::Chain if direct::is_tile::<S, T>(problem) => direct::tile(s, problem),
         Order::Chain if direct::is_direct::<S, T>(problem) => s.run(
             #[inline(always)]
