@@ -87,12 +87,12 @@ type F64Of<V> = <<V as Float>::Simd as Simd>::F64;
 pub(crate) fn dot<S: Simd>(s: S, x: &[f32], y: &[f32]) -> f32 {
     assert!(x.len() == y.len());
     // SAFETY: both slices have as many elements.
-    let [lanes] = unsafe { lanes_of_dots::<S::F32, 1>(s, [x.as_ptr()], y.as_ptr(), y.len()) };
+    let [lanes] = unsafe { lanes_of_dots::<S::F32, 1>(s, [x.as_ptr()], y.as_ptr(), y.len(), nothing_ahead) };
     lanes.sum_lanes()
 }
 
 /// The dot product of each row of x with y, all of `len` elements, in the order of a sum, by fused multiply-adds, up to the
-/// sum of the lanes.
+/// sum of the lanes. Before each group of vectors that fills all accumulators, `ahead` is called with its first element.
 ///
 /// # Safety
 /// - `len` elements from each pointer on must be readable.
@@ -102,10 +102,11 @@ pub(crate) unsafe fn lanes_of_dots<V: Float, const ROWS: usize>(
     x: [*const V::Scalar; ROWS],
     y: *const V::Scalar,
     len: usize,
+    ahead: impl Fn(usize),
 ) -> [V; ROWS] {
     let whole = len / (ACCUMULATORS * V::LANES) * (ACCUMULATORS * V::LANES);
     // SAFETY: the caller's promise.
-    let mut acc = unsafe { whole_groups(s, x, y, whole) };
+    let mut acc = unsafe { whole_groups(s, x, y, whole, ahead) };
     // A constant number of times, so that the accumulators stay in registers.
     for i in 0..ACCUMULATORS {
         let at = whole + i * V::LANES;
@@ -122,6 +123,10 @@ pub(crate) unsafe fn lanes_of_dots<V: Float, const ROWS: usize>(
     combine_each(s, acc)
 }
 
+/// For [`lanes_of_dots`], where nothing is to be done.
+#[inline(always)]
+pub(crate) fn nothing_ahead(_: usize) {}
+
 /// [`lanes_of_dots`] for a `len` of whole vectors, of which the last `REST` do not fill all accumulators.
 ///
 /// # Safety
@@ -135,7 +140,7 @@ pub(crate) unsafe fn lanes_of_whole_dots<V: Float, const ROWS: usize, const REST
 ) -> [V; ROWS] {
     let whole = len - REST * V::LANES;
     // SAFETY: the caller's promise.
-    let mut acc = unsafe { whole_groups(s, x, y, whole) };
+    let mut acc = unsafe { whole_groups(s, x, y, whole, nothing_ahead) };
     for i in 0..REST {
         let at = whole + i * V::LANES;
         // SAFETY: the caller's promise, and at + LANES is at most `len`.
@@ -148,6 +153,109 @@ pub(crate) unsafe fn lanes_of_whole_dots<V: Float, const ROWS: usize, const REST
     combine_each(s, acc)
 }
 
+/// [`lanes_of_dots`] by two accumulators after the other two, for registers that do not hold all of several rows: the loads of y
+/// that they share cost more than a second pass. `len` is so many `VECTORS`, known when this is compiled, or that is 0: then
+/// lines that lie [`AHEAD_BYTES`] ahead are asked for, as they come out of order, and `len` is whole vectors, of which
+/// the last `REST` do not fill all accumulators; or any, if that is [`ANY_REST`].
+///
+/// # Safety
+/// - `len` elements from each pointer on must be readable.
+#[inline(always)]
+pub(crate) unsafe fn lanes_of_dots_by_pairs<V: Float, const ROWS: usize, const VECTORS: usize, const REST: usize>(
+    s: V::Simd,
+    x: [*const V::Scalar; ROWS],
+    y: *const V::Scalar,
+    len: usize,
+) -> [V; ROWS] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let first = pair::<V, ROWS, VECTORS, REST>(s, x, y, len, 0);
+        let second = pair::<V, ROWS, VECTORS, REST>(s, x, y, len, 2);
+        add_each(first, second)
+    }
+}
+
+/// Of vectors that do not fill all accumulators.
+pub(crate) const ANY_REST: usize = ACCUMULATORS;
+
+/// How far ahead: of 0.5 to 4 KiB the best, or close to it, for rows of 0.5 to 4 KiB from the L2 and L3 caches.
+const AHEAD_BYTES: usize = 2048;
+
+/// The sum of accumulators `i` and `i + 1` of each row.
+///
+/// # Safety
+/// - That of [`lanes_of_dots_by_pairs`].
+#[inline(always)]
+unsafe fn pair<V: Float, const ROWS: usize, const VECTORS: usize, const REST: usize>(
+    s: V::Simd,
+    x: [*const V::Scalar; ROWS],
+    y: *const V::Scalar,
+    len: usize,
+    i: usize,
+) -> [V; ROWS] {
+    let group = ACCUMULATORS * V::LANES;
+    let len = if VECTORS > 0 { VECTORS * V::LANES } else { len };
+    let whole = if REST == ANY_REST { len / group * group } else { len - REST * V::LANES };
+    let mut acc = [[V::splat(s, V::Scalar::default()); ROWS]; 2];
+    for from in (0..whole).step_by(group) {
+        for (v, acc) in acc.iter_mut().enumerate() {
+            let at = from + (i + v) * V::LANES;
+            if VECTORS == 0 {
+                for x in x {
+                    V::prefetch(s, x.wrapping_add(at).wrapping_byte_add(AHEAD_BYTES));
+                }
+            }
+            // SAFETY: the caller's promise, and at + LANES is at most `whole`.
+            unsafe { add_products(s, x, y, at, acc) };
+        }
+    }
+    for (v, acc) in acc.iter_mut().enumerate() {
+        let at = whole + (i + v) * V::LANES;
+        if REST == ANY_REST && at < len {
+            let tail = V::tail(s, V::LANES.min(len - at));
+            // SAFETY: the caller's promise, and the tail ends at `len` at most.
+            let y = unsafe { V::load_tail(s, y.add(at), tail) };
+            for (acc, x) in acc.iter_mut().zip(x) {
+                // SAFETY: as above.
+                *acc = unsafe { V::load_tail(s, x.add(at), tail) }.mul_add(y, *acc);
+            }
+        } else if REST != ANY_REST && i + v < REST {
+            // SAFETY: the caller's promise, and at + LANES is at most `len`.
+            unsafe { add_products(s, x, y, at, acc) };
+        }
+    }
+    let [a, b] = acc;
+    add_each(a, b)
+}
+
+/// Adds the products of the vectors from `at` on to one accumulator of each row.
+///
+/// # Safety
+/// - The vector from element `at` on must be readable at each pointer.
+#[inline(always)]
+unsafe fn add_products<V: Float, const ROWS: usize>(
+    s: V::Simd,
+    x: [*const V::Scalar; ROWS],
+    y: *const V::Scalar,
+    at: usize,
+    acc: &mut [V; ROWS],
+) {
+    // SAFETY: the caller's promise.
+    let y = unsafe { V::load_ptr(s, y.add(at)) };
+    for (acc, x) in acc.iter_mut().zip(x) {
+        // SAFETY: as above.
+        *acc = unsafe { V::load_ptr(s, x.add(at)) }.mul_add(y, *acc);
+    }
+}
+
+#[inline(always)]
+fn add_each<V: Float, const ROWS: usize>(mut a: [V; ROWS], b: [V; ROWS]) -> [V; ROWS] {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a = *a + b;
+    }
+    a
+}
+
 /// The accumulators after `whole` elements, a multiple of all their lanes.
 ///
 /// # Safety
@@ -158,10 +266,12 @@ unsafe fn whole_groups<V: Float, const ROWS: usize>(
     x: [*const V::Scalar; ROWS],
     y: *const V::Scalar,
     whole: usize,
+    ahead: impl Fn(usize),
 ) -> [[V; ACCUMULATORS]; ROWS] {
     let mut acc = [[V::splat(s, V::Scalar::default()); ACCUMULATORS]; ROWS];
     let group = ACCUMULATORS * V::LANES;
     for from in (0..whole).step_by(group) {
+        ahead(from);
         for i in 0..ACCUMULATORS {
             let at = from + i * V::LANES;
             // SAFETY: the caller's promise, and at + LANES is at most `whole`.

@@ -110,7 +110,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const ADDS_EXPONENTIALS_LATER: bool;
     /// Vectors that can stay in registers beside the accumulators and operands of a sum.
     const SPARE_REGISTERS: usize;
-    /// Dot products that are summed side by side.
+    /// Dot products that are summed side by side: of 4 or 1 all accumulators, of 2 first two and then the others.
     const DOTS: usize;
     /// Whether rows of an outer product are written from end to end, see `gemm::outer`, and not by tiles.
     const OUTER_BY_ROWS: bool;

@@ -9,7 +9,7 @@ use super::{Descent, RankOne};
 use crate::activation::Activation;
 use crate::gemm::k_block;
 use crate::kernel_set::KernelSet;
-use crate::reduce::{dot, lanes_of_dots};
+use crate::reduce::{dot, lanes_of_dots, nothing_ahead};
 use crate::simd::{Float, Simd};
 use std::ops::Range;
 
@@ -266,7 +266,8 @@ fn row_gradient<S: Simd>(s: S, w: &[f32], d: &[f32], d_x: &mut [f32]) {
                 Some(d) => S::F32::load_partial(s, row).mul_add(d, zero) + zero,
                 None => {
                     // SAFETY: both slices have `cols` elements.
-                    let [sums] = unsafe { lanes_of_dots::<S::F32, 1>(s, [row.as_ptr()], d.as_ptr(), cols) };
+                    let [sums] =
+                        unsafe { lanes_of_dots::<S::F32, 1>(s, [row.as_ptr()], d.as_ptr(), cols, nothing_ahead) };
                     sums
                 }
             };

@@ -25,7 +25,7 @@ impl Simd for Avx2 {
     const OVERLAPS_STAGES: bool = false;
     const ADDS_EXPONENTIALS_LATER: bool = true;
     const SPARE_REGISTERS: usize = 0;
-    const DOTS: usize = 1;
+    const DOTS: usize = 2;
     const OUTER_BY_ROWS: bool = true;
     const NARROW_FOURS: [usize; 3] = [4, 2, 0];
     const COLUMNS: bool = true;
