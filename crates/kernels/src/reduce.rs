@@ -154,14 +154,14 @@ pub(crate) unsafe fn lanes_of_whole_dots<V: Float, const ROWS: usize, const REST
 }
 
 /// [`lanes_of_dots`] by two accumulators after the other two, for registers that do not hold all of several rows: the loads of y
-/// that they share cost more than a second pass. `len` is so many `VECTORS`, known when this is compiled, or that is 0: then
-/// lines that lie [`AHEAD_BYTES`] ahead are asked for, as they come out of order, and `len` is whole vectors, of which
-/// the last `REST` do not fill all accumulators; or any, if that is [`ANY_REST`].
+/// that they share cost more than a second pass. `len` is so many `VECTORS`, known when this is compiled; or where that is
+/// 0, as many as fill all accumulators alike, and lines that lie [`AHEAD_BYTES`] ahead are asked for, as they come out of
+/// order.
 ///
 /// # Safety
 /// - `len` elements from each pointer on must be readable.
 #[inline(always)]
-pub(crate) unsafe fn lanes_of_dots_by_pairs<V: Float, const ROWS: usize, const VECTORS: usize, const REST: usize>(
+pub(crate) unsafe fn lanes_of_dots_by_pairs<V: Float, const ROWS: usize, const VECTORS: usize>(
     s: V::Simd,
     x: [*const V::Scalar; ROWS],
     y: *const V::Scalar,
@@ -169,14 +169,11 @@ pub(crate) unsafe fn lanes_of_dots_by_pairs<V: Float, const ROWS: usize, const V
 ) -> [V; ROWS] {
     // SAFETY: the caller's promise.
     unsafe {
-        let first = pair::<V, ROWS, VECTORS, REST>(s, x, y, len, 0);
-        let second = pair::<V, ROWS, VECTORS, REST>(s, x, y, len, 2);
+        let first = pair::<V, ROWS, VECTORS>(s, x, y, len, 0);
+        let second = pair::<V, ROWS, VECTORS>(s, x, y, len, 2);
         add_each(first, second)
     }
 }
-
-/// Of vectors that do not fill all accumulators.
-pub(crate) const ANY_REST: usize = ACCUMULATORS;
 
 /// How far ahead: of 0.5 to 4 KiB the best, or close to it, for rows of 0.5 to 4 KiB from the L2 and L3 caches.
 const AHEAD_BYTES: usize = 2048;
@@ -186,18 +183,17 @@ const AHEAD_BYTES: usize = 2048;
 /// # Safety
 /// - That of [`lanes_of_dots_by_pairs`].
 #[inline(always)]
-unsafe fn pair<V: Float, const ROWS: usize, const VECTORS: usize, const REST: usize>(
+unsafe fn pair<V: Float, const ROWS: usize, const VECTORS: usize>(
     s: V::Simd,
     x: [*const V::Scalar; ROWS],
     y: *const V::Scalar,
     len: usize,
     i: usize,
 ) -> [V; ROWS] {
-    let group = ACCUMULATORS * V::LANES;
-    let len = if VECTORS > 0 { VECTORS * V::LANES } else { len };
-    let whole = if REST == ANY_REST { len / group * group } else { len - REST * V::LANES };
+    let rest = VECTORS % ACCUMULATORS;
+    let whole = if VECTORS > 0 { (VECTORS - rest) * V::LANES } else { len };
     let mut acc = [[V::splat(s, V::Scalar::default()); ROWS]; 2];
-    for from in (0..whole).step_by(group) {
+    for from in (0..whole).step_by(ACCUMULATORS * V::LANES) {
         for (v, acc) in acc.iter_mut().enumerate() {
             let at = from + (i + v) * V::LANES;
             if VECTORS == 0 {
@@ -210,18 +206,9 @@ unsafe fn pair<V: Float, const ROWS: usize, const VECTORS: usize, const REST: us
         }
     }
     for (v, acc) in acc.iter_mut().enumerate() {
-        let at = whole + (i + v) * V::LANES;
-        if REST == ANY_REST && at < len {
-            let tail = V::tail(s, V::LANES.min(len - at));
-            // SAFETY: the caller's promise, and the tail ends at `len` at most.
-            let y = unsafe { V::load_tail(s, y.add(at), tail) };
-            for (acc, x) in acc.iter_mut().zip(x) {
-                // SAFETY: as above.
-                *acc = unsafe { V::load_tail(s, x.add(at), tail) }.mul_add(y, *acc);
-            }
-        } else if REST != ANY_REST && i + v < REST {
-            // SAFETY: the caller's promise, and at + LANES is at most `len`.
-            unsafe { add_products(s, x, y, at, acc) };
+        if i + v < rest {
+            // SAFETY: the caller's promise, and this is one of the `VECTORS`.
+            unsafe { add_products(s, x, y, whole + (i + v) * V::LANES, acc) };
         }
     }
     let [a, b] = acc;
