@@ -54,8 +54,12 @@ pub(crate) fn exp<V: Float32, const N: usize>(x: [V; N]) -> [V; N] {
 /// Whether each |x| is below [`TAME`].
 #[inline(always)]
 pub(crate) fn are_tame<V: Float32, const N: usize>(x: [V; N]) -> bool {
+    let tame = x[0].constant(TAME);
+    if N == 1 {
+        return V::all(x[0].abs().lt(tame));
+    }
     // No |x| is above the root of the sum, which has a 1 so as not to be subnormal: mostly, that answers for all.
-    let (mut sum, tame) = (x[0].constant(1.0), x[0].constant(TAME));
+    let mut sum = tame.constant(1.0);
     for x in x {
         sum = x.mul_add(x, sum);
     }
