@@ -11,6 +11,9 @@ use crate::simd::Simd;
 /// The rows that are worth it.
 const LEAST_ROWS: usize = 16;
 
+/// The most columns of any kernel.
+const MOST_COLUMNS: usize = 12;
+
 /// Computes a [`Tile`].
 ///
 /// # Safety
@@ -47,9 +50,6 @@ pub(crate) fn kernels<S: Simd>(problem: &Problem<'_, f32>) -> Option<Kernels> {
     }
     columns::kernels::<S>(n, k, b.row_stride()).or_else(|| fours::kernels::<S>(n, k, b.row_stride()))
 }
-
-/// Any C of more has other ways.
-const MOST_COLUMNS: usize = 12;
 
 /// Computes a problem with the [`kernels`] for it.
 #[inline(never)]
