@@ -129,6 +129,12 @@ fn map<S: Simd, F: Unary>(elements: Mapped<'_>) {
     );
 }
 
+/// `x[i] = function(x[i])` by what the table of S has for it.
+pub(crate) fn map_in_place<S: Simd>(function: Function, x: &mut [f32]) {
+    let functions = const { &table::<S>().map };
+    functions[function as usize](Mapped::in_place(x));
+}
+
 fn token<S: Simd>() -> S {
     // SAFETY: the functions above are reached only through the table of S, and that only through `KernelSet::for_isa`,
     // which has detected the features.

@@ -2,8 +2,9 @@
 
 use super::scratch::Pod;
 use super::{BOperand, GemmOptions, MatMut, MatRef, PackedB, Problem, Threads, product};
-use crate::kernel_set::KernelSet;
-use crate::math::{double, single};
+use crate::activation::Activation;
+use crate::kernel_set::{KernelSet, map_in_place};
+use crate::math::{Function, double, single};
 use crate::simd::{Float, Simd};
 use std::fmt::Debug;
 use std::ops::Add;
@@ -68,10 +69,15 @@ pub(crate) trait Arithmetic: Element + Pod + Add<Output = Self> {
     fn product(set: &KernelSet, problem: &mut Problem<'_, Self>, threads: Threads);
     fn kernel(set: &KernelSet) -> fn(&mut Problem<'_, Self>);
     functions!();
+    /// The function of an activation that is to be applied by [`map`](Self::map): its steps for one vector at a time take longer
+    /// than a pass of its own, in which they overlap.
+    fn mapped(activation: Activation) -> Option<Function>;
+    /// `x[i] = function(x[i])`
+    fn map<S: Simd>(function: Function, x: &mut [Self]);
 }
 
 macro_rules! element {
-    ($scalar:ident, $vector:ident, $gemm:ident, $pack:ident, $math:ident) => {
+    ($scalar:ident, $vector:ident, $gemm:ident, $pack:ident, $math:ident, { $($map:tt)* }) => {
         impl Element for $scalar {}
 
         impl sealed::Sealed for $scalar {
@@ -124,8 +130,25 @@ macro_rules! element {
             }
 
             functions!($math);
+            $($map)*
         }
     };
 }
-element!(f32, F32, gemm_f32, pack_f32, single);
-element!(f64, F64, gemm_f64, pack_f64, double);
+element!(f32, F32, gemm_f32, pack_f32, single, {
+    fn mapped(activation: Activation) -> Option<Function> {
+        activation.function().filter(|&function| function != Function::Relu)
+    }
+
+    fn map<S: Simd>(function: Function, x: &mut [f32]) {
+        map_in_place::<S>(function, x);
+    }
+});
+element!(f64, F64, gemm_f64, pack_f64, double, {
+    fn mapped(_: Activation) -> Option<Function> {
+        None
+    }
+
+    fn map<S: Simd>(function: Function, _: &mut [f64]) {
+        unreachable!("no function of f64 is {function:?}");
+    }
+});

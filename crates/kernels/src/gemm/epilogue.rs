@@ -133,10 +133,28 @@ impl<'a, T: Arithmetic> TileEpilogue<'a, T> {
 
     /// Applies it to a tile of C whose rows are contiguous.
     #[inline(always)]
-    pub(crate) fn apply<S: Simd>(self, s: S, tile: MatMut<'_, T>) {
+    pub(crate) fn apply<S: Simd>(self, s: S, mut tile: MatMut<'_, T>) {
         match self {
             TileEpilogue::None => {}
-            TileEpilogue::Bias { bias, activation } => with_forward!(activation, T, S, add_bias(s, tile, bias)),
+            TileEpilogue::Bias { bias, activation } => match T::mapped(activation) {
+                None => with_forward!(activation, T, S, add_bias(s, tile, bias)),
+                Some(function) => {
+                    if !matches!(bias, Bias::None) {
+                        add_bias(
+                            s,
+                            tile.reborrow(),
+                            bias,
+                            #[inline(always)]
+                            |z| z,
+                        );
+                    }
+                    for_each_run(
+                        tile,
+                        #[inline(always)]
+                        |x| T::map::<S>(function, x),
+                    );
+                }
+            },
             TileEpilogue::Derivative { activation, kept } => with_backward!(activation, T, S, multiply(s, tile, kept)),
         }
     }
@@ -163,6 +181,17 @@ fn add_bias<S: Simd, T: Arithmetic>(
                 activation(x)
             },
         );
+    }
+}
+
+/// Calls `f` with each row, or with all of them where they follow each other.
+#[inline(always)]
+fn for_each_run<T: Arithmetic>(mut tile: MatMut<'_, T>, f: impl Fn(&mut [T])) {
+    if let Some(all) = tile.as_slice_mut() {
+        return f(all);
+    }
+    for i in 0..tile.rows() {
+        f(tile.row_mut(i));
     }
 }
 

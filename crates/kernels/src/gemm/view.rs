@@ -350,6 +350,14 @@ impl<'a, T: Copy> MatMut<'a, T> {
         unsafe { std::slice::from_raw_parts_mut(self.ptr.offset(self.shape.offset(row, 0)), self.shape.cols) }
     }
 
+    /// All elements as a slice, where rows lie side by side and follow each other.
+    pub(crate) fn as_slice_mut(&mut self) -> Option<&mut [T]> {
+        let Shape { rows, cols, row_stride, .. } = self.shape;
+        let is_dense = self.has_contiguous_rows() && row_stride == cols as isize && rows > 0;
+        // SAFETY: the elements were found to be neighbours; the constructor checked that all are ours alone.
+        is_dense.then(|| unsafe { std::slice::from_raw_parts_mut(self.ptr, rows * cols) })
+    }
+
     /// One element.
     ///
     /// # Panics
