@@ -1,6 +1,6 @@
 //! Row tiles of A over a block of B, and the two as the micro-kernel reads them.
 
-use super::micro::{self, Tile, Width};
+use super::micro::{self, Tile, Update, Width};
 use super::pack::{self, Panels};
 use super::scratch::Scratch;
 use super::{Arithmetic, MatMut, MatRef, blocking};
@@ -28,11 +28,10 @@ pub(crate) const fn nr<S: Simd, T: Arithmetic>() -> usize {
 /// Row tiles of A, each of `height` rows, over all columns of a block of B. C has `count` times as many rows.
 #[inline(always)]
 pub(crate) fn band<S: Simd, T: Arithmetic>(
-    alpha: T,
+    update: Update<T>,
     a: &ATile<'_, T>,
     (height, count): (usize, usize),
     b: &BBlock<'_, T>,
-    beta: Option<T>,
     mut c: MatMut<'_, T>,
 ) {
     let (rows, cols) = (height * count, c.cols());
@@ -51,8 +50,7 @@ pub(crate) fn band<S: Simd, T: Arithmetic>(
         c: to,
         c_row_stride: c.row_stride(),
         cols: 0,
-        alpha,
-        beta,
+        update,
     };
     let mut j = 0;
     if cols >= nr {

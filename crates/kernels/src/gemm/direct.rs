@@ -30,7 +30,7 @@ pub(crate) fn tile<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>) {
     };
     let (m, n, _) = problem.shape();
     let (a, b) = (ATile::new(problem.a), BBlock::as_it_lies(b));
-    band::<S, T>(problem.alpha, &a, (m, 1), &b, problem.beta, problem.c.reborrow());
+    band::<S, T>(problem.update::<S>(), &a, (m, 1), &b, problem.c.reborrow());
     problem.finish_part(s, 0, 0, m, n);
 }
 
@@ -62,13 +62,14 @@ pub(crate) fn direct<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>)
     let b = BBlock::as_it_lies(b);
     let streams = n <= nr::<S, T>() && streams(a);
     let mr = mr::<S, T>(n);
+    let update = problem.update::<S>();
     // Divisions are a part of what the smallest products cost.
     let tiles = if m <= mr { 1 } else { blocking::tiles_at_once::<T>(mr, n, k, false) };
     for (i, height, count) in blocking::even_runs(m, mr, tiles) {
         let rows = height * count;
         let a = ATile::new(a.row_range(i, i + rows));
         let a = if streams { a.fetching_next() } else { a };
-        band::<S, T>(problem.alpha, &a, (height, count), &b, problem.beta, problem.c.part(i, 0, rows, n));
+        band::<S, T>(update, &a, (height, count), &b, problem.c.part(i, 0, rows, n));
         problem.finish_part(s, i, 0, rows, n);
     }
 }

@@ -115,7 +115,10 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
             };
             let a = ABlock::new::<S>(problem.a.col_range(pc, pc + depth), cols.div_ceil(nr), large_a);
             let streams = !a.packed && cols <= nr && streams(a.view);
-            let beta = if pc == 0 { problem.beta } else { Some(T::from(1.0)) };
+            let mut update = problem.update::<S>();
+            if pc > 0 {
+                update.beta = Some(T::from(1.0));
+            }
             let epilogue = if is_last { problem.epilogue } else { TileEpilogue::None };
             let column_sums = if is_last { &mut problem.column_sums } else { &mut None };
             // LOOP 2
@@ -127,14 +130,14 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
                 let a = if streams { a.fetching_next() } else { a };
                 let mut c = problem.c.part(i, jc, rows, cols);
                 if c.has_contiguous_rows() {
-                    band::<S, T>(problem.alpha, &a, (height, count), &b, beta, c.reborrow());
+                    band::<S, T>(update, &a, (height, count), &b, c.reborrow());
                     epilogue.apply_to_part(s, i, jc, c, column_sums);
                 } else {
                     let mut dense = MatMut::from_row_major(buffers.c.elements(rows * cols), rows, cols);
-                    if beta.is_some() {
+                    if update.beta.is_some() {
                         copy::copy(s, c.as_ref(), dense.reborrow());
                     }
-                    band::<S, T>(problem.alpha, &a, (height, count), &b, beta, dense.reborrow());
+                    band::<S, T>(update, &a, (height, count), &b, dense.reborrow());
                     // By vectors of C as the caller has it, where it has them: there lies what an epilogue reads.
                     let in_columns = c.row_stride() == 1 && (rows >= lanes || column_sums.is_some());
                     if !in_columns {

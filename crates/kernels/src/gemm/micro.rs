@@ -33,9 +33,17 @@ pub(crate) struct Tile<T> {
     pub(crate) c_row_stride: isize,
     /// Columns of the tile that exist; read by kernels of one part of a vector only.
     pub(crate) cols: usize,
+    pub(crate) update: Update<T>,
+}
+
+/// What becomes of C: `C = alpha A B + beta C`.
+#[derive(Clone, Copy)]
+pub(crate) struct Update<T> {
     pub(crate) alpha: T,
     /// `None`: C is not read.
     pub(crate) beta: Option<T>,
+    /// Whether a deep tile asks for its lines of C while it computes.
+    pub(crate) fetches_c: bool,
 }
 
 /// Rows of A that share a pointer: x86 reaches them as pointer, pointer + stride and pointer + 2 stride, so that a tile
@@ -47,7 +55,7 @@ const PREFETCH_ROWS: isize = 8;
 
 pub(crate) const LINE_BYTES: usize = 64;
 
-/// From this depth on a tile asks for its lines of C while it computes. A shallower one is done before they come, and its
+/// From this depth on a tile may ask for its lines of C while it computes. A shallower one is done before they come, and its
 /// requests keep back the stores of the tile before: without them 784x1x128 is 1.5 times as fast and 10000x32x32 1.07 times.
 const K_FOR_FETCHING_C: usize = 48;
 
@@ -215,7 +223,7 @@ unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, c
     let a_col_bytes = opaque_stride(tile.a_col_stride * size_of::<T>() as isize);
     let mut b = tile.b;
     let ahead = PREFETCH_ROWS * tile.b_row_stride;
-    let fetches_c = tile.k >= K_FOR_FETCHING_C;
+    let fetches_c = tile.update.fetches_c && tile.k >= K_FOR_FETCHING_C;
     let most = if fetches_c { tile.k.div_ceil(MR.div_ceil(C_ROWS_AT_ONCE)) } else { tile.k };
     let mut left = tile.k;
     while left > 0 {
@@ -284,14 +292,14 @@ unsafe fn store<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const 
     c: *mut T,
     product: [[T::Vector<S>; NV]; MR],
 ) {
-    let alpha = T::Vector::<S>::splat(s, tile.alpha);
+    let alpha = T::Vector::<S>::splat(s, tile.update.alpha);
     let tail = T::Vector::<S>::tail(s, if PART { tile.cols } else { T::Vector::<S>::LANES });
     // One loop for each kind of C = alpha product + beta C, so that no row has to choose.
     // SAFETY: the caller's promise, passed on; it is about all that is read here, too.
     unsafe {
-        match tile.beta {
+        match tile.update.beta {
             // A product with 1 is exact: the usual call need not compute it.
-            None if tile.alpha == T::from(1.0) => store_rows::<S, T, MR, NV, PART>(
+            None if tile.update.alpha == T::from(1.0) => store_rows::<S, T, MR, NV, PART>(
                 tile,
                 c,
                 tail,

@@ -1,8 +1,9 @@
 //! One product to compute: checked, oriented, and cut into bands.
 
 use super::epilogue::TileEpilogue;
+use super::micro::Update;
 use super::pack::Panels;
-use super::{Arithmetic, Epilogue, MatMut, MatRef};
+use super::{Arithmetic, Epilogue, MatMut, MatRef, blocking};
 use crate::simd::Simd;
 
 /// Of the virtual vector, on every instruction set.
@@ -87,6 +88,13 @@ impl<'a, T: Arithmetic> Problem<'a, T> {
             is_transpose: false,
             order: Order::Chain,
         }
+    }
+
+    /// What becomes of C, whose lines tiles ask for if an L2 cache does not hold them or S
+    /// [always does](Simd::FETCHES_NEAR_C).
+    pub(super) fn update<S: Simd>(&self) -> Update<T> {
+        let is_far = self.c.rows() * self.c.cols() * size_of::<T>() > blocking::L2_BYTES;
+        Update { alpha: self.alpha, beta: self.beta, fetches_c: is_far || S::FETCHES_NEAR_C }
     }
 
     /// Checks the shapes and decides what must not depend on how the problem is split later.
