@@ -39,7 +39,7 @@ pub(crate) fn exp<V: Float32, const N: usize>(x: [V; N]) -> [V; N] {
     V::apart(
         #[inline(always)]
         || {
-            if are_tame(x) {
+            if are_below(x, TAME) {
                 return normals_over_power(x, x[0].constant(0.0));
             }
             let mut y = x;
@@ -51,25 +51,25 @@ pub(crate) fn exp<V: Float32, const N: usize>(x: [V; N]) -> [V; N] {
     )
 }
 
-/// Whether each |x| is below [`TAME`].
+/// Whether each |x| is below `bound`.
 #[inline(always)]
-pub(crate) fn are_tame<V: Float32, const N: usize>(x: [V; N]) -> bool {
-    let tame = x[0].constant(TAME);
+pub(crate) fn are_below<V: Float32, const N: usize>(x: [V; N], bound: f32) -> bool {
+    let bound = x[0].constant(bound);
     if N == 1 {
-        return V::all(x[0].abs().lt(tame));
+        return V::all(x[0].abs().lt(bound));
     }
     // No |x| is above the root of the sum, which has a 1 so as not to be subnormal: mostly, that answers for all.
-    let mut sum = tame.constant(1.0);
+    let mut sum = bound.constant(1.0);
     for x in x {
         sum = x.mul_add(x, sum);
     }
-    let mut are_tame = true;
-    if !V::all(sum.lt(tame * tame)) {
+    let mut are_below = true;
+    if !V::all(sum.lt(bound * bound)) {
         for x in x {
-            are_tame &= V::all(x.abs().lt(tame));
+            are_below &= V::all(x.abs().lt(bound));
         }
     }
-    are_tame
+    are_below
 }
 
 #[inline(always)]

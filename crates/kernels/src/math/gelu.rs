@@ -32,39 +32,34 @@ pub(crate) fn gelu<V: Float32>(x: V) -> V {
     y
 }
 
-/// Each x and `g(|x|)`.
+/// Each x, `a = |x|`, at most [`HIGHEST`], and `g(a)`.
 #[inline(always)]
-pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> [[V; N]; 2] {
+pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> [[V; N]; 3] {
     let mut a = x;
     for a in &mut a {
-        *a = magnitude(*a);
+        // The constant first: where x is NaN, the minimum chooses x.
+        *a = a.constant(HIGHEST).min(a.abs());
     }
-    [x, polynomials(a, &G)]
+    [x, a, polynomials(a, &G)]
 }
 
-/// Each x and `Φ(-|x|)`.
+/// Each x, a and `Φ(-a)`.
 #[inline(always)]
-pub(crate) fn second<V: Float32, const N: usize>([x, g]: [[V; N]; 2]) -> [[V; N]; 2] {
+pub(crate) fn second<V: Float32, const N: usize>([x, a, g]: [[V; N]; 3]) -> [[V; N]; 3] {
     let (mut sum, mut f) = (x, x);
     for i in 0..N {
-        (sum[i], f[i]) = reduce_product(magnitude(x[i]), g[i]);
+        (sum[i], f[i]) = reduce_product(a[i], g[i]);
     }
-    [x, exp2_or_zero([sum, f], 0.5)]
+    [x, a, exp2_or_zero([sum, f], 0.5)]
 }
 
 #[inline(always)]
-pub(crate) fn third<V: Float32, const N: usize>([x, below]: [[V; N]; 2]) -> [V; N] {
+pub(crate) fn third<V: Float32, const N: usize>([x, a, below]: [[V; N]; 3]) -> [V; N] {
     let mut y = x;
-    for (y, below) in y.iter_mut().zip(below) {
-        *y = magnitude(*y).neg_mul_add(below, y.constant(-0.0).max(*y));
+    for i in 0..N {
+        y[i] = a[i].neg_mul_add(below[i], x[i].constant(-0.0).max(x[i]));
     }
     y
-}
-
-#[inline(always)]
-fn magnitude<V: Float32>(x: V) -> V {
-    // The constant first: where x is NaN, the minimum chooses x.
-    x.constant(HIGHEST).min(x.abs())
 }
 
 /// `2^(n + f)` times a power of two, from what [`reduce_product`] gives. Where that power of two times 2^n has the exponent of
@@ -83,7 +78,7 @@ fn exp2_or_zero<V: Float32, const N: usize>([sum, f]: [[V; N]; 2], one: f32) -> 
 pub(crate) fn derivative<V: Float32>(x: V) -> V {
     // The constants first: where x is NaN, both choose x.
     let x = x.constant(DENSITY_HIGHEST).min(x.constant(-DENSITY_HIGHEST).max(x));
-    let [_, [below]] = second(first([x]));
+    let [_, _, [below]] = second(first([x]));
     let cdf = V::select(x.lt(x.constant(0.0)), below, x.constant(1.0) - below);
     let (sum, f) = reduce_product(x * x, x.constant(-0.5 * LOG2_E));
     let [power] = exp2_or_zero([[sum], [f]], 1.0);

@@ -21,32 +21,23 @@ pub(crate) fn gelu_tanh<V: Float32>(x: V) -> V {
 
 #[inline(always)]
 pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> Gates<V, N> {
-    let mut v = x;
-    for v in &mut v {
-        let a = magnitude(*v);
-        *v = a * (a * a).mul_add(a.constant(CUBIC), a.constant(LINEAR));
+    let (mut x_abs, mut v) = (x, x);
+    for (a, v) in x_abs.iter_mut().zip(&mut v) {
+        // The constant first: where x is NaN, the minimum chooses x.
+        *a = a.constant(HIGHEST).min(a.abs());
+        *v = *a * (*a * *a).mul_add(a.constant(CUBIC), a.constant(LINEAR));
     }
-    Gates::new(x, v, 1.0)
+    Gates::new(x, x_abs, v, 1.0)
 }
 
 #[inline(always)]
 pub(crate) fn second<V: Float32, const N: usize>(gates: Gates<V, N>) -> Differences<V, N> {
-    let mut x_abs = gates.x;
-    for x_abs in &mut x_abs {
-        *x_abs = magnitude(*x_abs);
-    }
-    gates.quotients(x_abs, 1.0)
+    gates.differences(1.0)
 }
 
 #[inline(always)]
 pub(crate) fn third<V: Float32, const N: usize>(differences: Differences<V, N>) -> [V; N] {
     differences.values()
-}
-
-#[inline(always)]
-fn magnitude<V: Float32>(x: V) -> V {
-    // The constant first: where x is NaN, the minimum chooses x.
-    x.constant(HIGHEST).min(x.abs())
 }
 
 /// `σ(v) + x σ(v) σ(-v) v'` with `v = 2u`, the derivative.

@@ -13,7 +13,7 @@
 //! scheme and more vectors at a time take longer; the power of two before the step with the remainder shortens the chain,
 //! but rounds subnormal results twice.
 
-use super::exp::{ones_minus_exp, reduce};
+use super::exp::{are_below, ones_minus_exp, reduce};
 use crate::simd::{Float32, Int32};
 
 /// Below this the result is 0; from [`HIGHEST`] on it rounds to 1.
@@ -79,10 +79,7 @@ pub(crate) fn first<V: Float32>([x, y]: [V; 2]) -> [(V, (V, V)); 2] {
 
 #[inline(always)]
 pub(crate) fn second<V: Float32>([(x, of_x), (y, of_y)]: [(V, (V, V)); 2]) -> [Quotient<V>; 2] {
-    // A maximum drops NaN of its first argument, so the sum has it. NaN is not tame.
-    let (x_abs, y_abs) = (x.abs(), y.abs());
-    let twice_largest = x_abs.max(y_abs) + y_abs.max(x_abs);
-    if V::all(twice_largest.lt(x.constant(2.0 * TAME))) {
+    if are_below([x, y], TAME) {
         tame_quotients([of_x, of_y])
     } else if V::all(x.constant(NORMAL).lt(x)) && V::all(y.constant(NORMAL).lt(y)) {
         [quotient(x), quotient(y)]

@@ -19,20 +19,16 @@ pub(crate) fn silu<V: Float32>(x: V) -> V {
 
 #[inline(always)]
 pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> Gates<V, N> {
-    let mut v_abs = x;
-    for v_abs in &mut v_abs {
-        *v_abs = magnitude(*v_abs);
+    let mut x_abs = x;
+    for x_abs in &mut x_abs {
+        *x_abs = magnitude(*x_abs);
     }
-    Gates::new(x, v_abs, SHIFTED_ONE)
+    Gates::new(x, x_abs, x_abs, SHIFTED_ONE)
 }
 
 #[inline(always)]
 pub(crate) fn second<V: Float32, const N: usize>(gates: Gates<V, N>) -> Differences<V, N> {
-    let mut x_abs = gates.x;
-    for x_abs in &mut x_abs {
-        *x_abs = magnitude(*x_abs);
-    }
-    gates.quotients(x_abs, SHIFTED_ONE)
+    gates.differences(SHIFTED_ONE)
 }
 
 #[inline(always)]
@@ -46,37 +42,38 @@ fn magnitude<V: Float>(x: V) -> V {
     x.constant(HIGHEST.into()).min(x.abs())
 }
 
-/// What each `x σ(v)` takes, in three stages: x, and `e^|v| = E / t` by t, times some power of two, and r.
+/// What each `x σ(v)` takes, in three stages: x, and `e^|v| = E / t` by t, times some power of two, and r; n is |x| times that t.
 #[derive(Clone, Copy)]
 pub(crate) struct Gates<V, const N: usize> {
-    pub(crate) x: [V; N],
+    x: [V; N],
+    n: [V; N],
     t: [V; N],
     r: [V; N],
 }
 
 impl<V: Float32, const N: usize> Gates<V, N> {
-    /// From each x and |v| for v of the sign of x. `one` times `2^-n` must be a normal number or, where its exponent is that
-    /// of 0, is taken for 0, with n the nearest whole number to `|v| / ln 2`.
+    /// From each x, |x| and |v| for v of the sign of x. `one` times `2^-k` must be a normal number or, where its exponent is that
+    /// of 0, is taken for 0, with k the nearest whole number to `|v| / ln 2`.
     #[inline(always)]
-    pub(crate) fn new(x: [V; N], v_abs: [V; N], one: f32) -> Self {
-        let (mut t, mut r) = (x, x);
+    pub(crate) fn new(x: [V; N], x_abs: [V; N], v_abs: [V; N], one: f32) -> Self {
+        let (mut n, mut t, mut r) = (x, x, x);
         for i in 0..N {
             let sum;
             (sum, r[i]) = reduce(v_abs[i]);
             t[i] = (x[i].constant(one).to_bits() - sum.to_bits().shift_left::<23>()).bits_to_float();
+            // Exact, so only the division rounds, also where the result is subnormal.
+            n[i] = x_abs[i] * t[i];
         }
         V::in_step(&mut r);
-        Gates { x, t, r }
+        Gates { x, n, t, r }
     }
 
     #[inline(always)]
-    pub(crate) fn quotients(self, x_abs: [V; N], one: f32) -> Differences<V, N> {
-        let Gates { x, t, r } = self;
-        let (mut n, mut d) = (x, slopes(r, one));
+    pub(crate) fn differences(self, one: f32) -> Differences<V, N> {
+        let Gates { x, n, t, r } = self;
+        let mut d = slopes(r, one);
         for i in 0..N {
             d[i] = r[i].mul_add(d[i], t[i]) + x[i].constant(one);
-            // The product is exact, so only the division rounds, also where the result is subnormal.
-            n[i] = x_abs[i] * t[i];
         }
         Differences { x, n, d }
     }

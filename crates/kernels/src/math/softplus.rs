@@ -3,11 +3,11 @@
 //! `ln(1 + e) = e + e² Q(e)` for e from 0 to 1, Q of degree 8: with the sum rounded once, little but the errors of e and of
 //! the last addition count.
 
-use super::exp::{self, LOWEST, reduce};
+use super::exp::{self, LOWEST, TAME, reduce};
 use super::expm1::expm1;
 use super::relu::relu;
 use super::{polynomial, polynomials};
-use crate::simd::Float32;
+use crate::simd::{Float32, Int32};
 
 /// `(ln(1 + e) - e) / e²` for e from 0 to 1, lowest power first, minimax to 2^-27.5 of the logarithm.
 const Q: [f32; 9] = [
@@ -34,8 +34,7 @@ pub(crate) fn softplus<V: Float32>(x: V) -> V {
 pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> [[V; N]; 3] {
     let (mut sum, mut r) = (x, x);
     for i in 0..N {
-        // The constant first: where x is NaN, the maximum chooses x.
-        (sum[i], r[i]) = reduce(x[i].constant(LOWEST).max(x[i].constant(0.0) - x[i].abs()));
+        (sum[i], r[i]) = reduce(minus_abs(x[i]));
     }
     [x, sum, r]
 }
@@ -43,14 +42,22 @@ pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> [[V; N]; 3] {
 /// Each x and e.
 #[inline(always)]
 pub(crate) fn second<V: Float32, const N: usize>([x, sum, r]: [[V; N]; 3]) -> [[V; N]; 2] {
-    if exp::are_tame(x) {
+    if exp::are_below(x, TAME) {
         return [x, exp::normals(sum, r)];
     }
     let mut e = x;
-    for i in 0..N {
-        e[i] = exp::of_any(sum[i], r[i]);
+    for e in &mut e {
+        // The constant first: where x is NaN, the maximum chooses x.
+        let (sum, r) = reduce(e.constant(LOWEST).max(minus_abs(*e)));
+        *e = exp::of_any(sum, r);
     }
     [x, e]
+}
+
+/// `-|x|`
+#[inline(always)]
+fn minus_abs<V: Float32>(x: V) -> V {
+    (x.to_bits() | x.constant(-0.0).to_bits()).bits_to_float()
 }
 
 #[inline(always)]

@@ -39,17 +39,16 @@ pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> ([V; N], [V; N], [
     (x, sum, h)
 }
 
-/// x, the result where |x| is at most 1, and the terms of the quotient.
+/// x, its square, the result where that is at most 1, but for the sign of 0, and the terms of the quotient elsewhere.
 #[inline(always)]
-pub(crate) fn second<V: Float32, const N: usize>((x, sum, h): ([V; N], [V; N], [V; N])) -> [[V; N]; 4] {
+pub(crate) fn second<V: Float32, const N: usize>((x, sum, h): ([V; N], [V; N], [V; N])) -> [[V; N]; 5] {
     let (mut square, mut twice_t) = (x, x);
     for i in 0..N {
         square[i] = x[i] * x[i];
     }
     let mut small = polynomials(square, &Q);
     for i in 0..N {
-        let a = x[i].abs();
-        small[i] = small[i].mul_add(a * square[i], a);
+        small[i] = small[i].mul_add(x[i] * square[i], x[i]);
     }
     let mut d = polynomials(h, &P);
     for i in 0..N {
@@ -58,16 +57,16 @@ pub(crate) fn second<V: Float32, const N: usize>((x, sum, h): ([V; N], [V; N], [
         d[i] = d[i].mul_add(h[i], t + x[i].constant(1.0));
         twice_t[i] = exponent.bits_to_float();
     }
-    [x, small, twice_t, d]
+    [x, square, small, twice_t, d]
 }
 
 #[inline(always)]
-pub(crate) fn third<V: Float32, const N: usize>([x, small, twice_t, d]: [[V; N]; 4]) -> [V; N] {
+pub(crate) fn third<V: Float32, const N: usize>([x, square, small, twice_t, d]: [[V; N]; 5]) -> [V; N] {
     let mut y = x;
     for i in 0..N {
         let one = x[i].constant(1.0);
         let large = one - twice_t[i] / d[i];
-        y[i] = V::select(one.lt(x[i].abs()), large, small[i]).copysign(x[i]);
+        y[i] = V::select(one.lt(square[i]), large, small[i]).copysign(x[i]);
     }
     y
 }
