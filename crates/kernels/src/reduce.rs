@@ -32,6 +32,22 @@ pub(crate) fn load_padded<S: Simd>(s: S, x: &[f32], padding: f32) -> S::F32 {
     pad(s, S::F32::load_partial(s, x), x.len(), padding)
 }
 
+/// `len` elements from `from` on, at most 16 and mostly as many, the other lanes 0.
+#[inline(always)]
+pub(crate) fn load_part<S: Simd>(s: S, row: &[f32], from: usize, len: usize) -> S::F32 {
+    if len == S::F32::LANES { S::F32::load(s, &row[from..]) } else { S::F32::load_partial(s, &row[from..from + len]) }
+}
+
+/// The first lanes to `len` elements from `from` on, at most 16 and mostly as many.
+#[inline(always)]
+pub(crate) fn store_part<S: Simd>(s: S, x: S::F32, row: &mut [f32], from: usize, len: usize) {
+    if len == S::F32::LANES {
+        x.store(&mut row[from..]);
+    } else {
+        x.store_partial(s, &mut row[from..from + len]);
+    }
+}
+
 /// `x` with `padding` in the lanes from `len` on.
 #[inline(always)]
 pub(crate) fn pad<S: Simd>(s: S, x: S::F32, len: usize, padding: f32) -> S::F32 {

@@ -11,7 +11,7 @@
 //! Normalization", 2016).
 
 use crate::kernel_set::{KernelSet, same_length, whole_rows};
-use crate::reduce::pad;
+use crate::reduce::{load_part, pad, store_part};
 use crate::simd::{Float, Float32, Simd};
 
 /// Which elements of a matrix are normalised together.
@@ -165,13 +165,13 @@ fn moments_of_columns<S: Simd>(s: S, cols: usize, x: &[f32], from: usize, len: u
     let rows = S::F64::splat(s, (x.len() / cols) as f64);
     let (mut low, mut high) = (zero, zero);
     for row in x.chunks_exact(cols) {
-        let (l, h) = load(s, row, from, len).widen();
+        let (l, h) = load_part(s, row, from, len).widen();
         (low, high) = (low + l, high + h);
     }
     let (mean_low, mean_high) = (low / rows, high / rows);
     (low, high) = (zero, zero);
     for row in x.chunks_exact(cols) {
-        let (l, h) = load(s, row, from, len).widen();
+        let (l, h) = load_part(s, row, from, len).widen();
         let (l, h) = (l - mean_low, h - mean_high);
         (low, high) = (l.mul_add(l, low), h.mul_add(h, high));
     }
@@ -183,7 +183,7 @@ fn moments_of_row<S: Simd>(s: S, row: &[f32]) -> (f64, f64) {
     let (zero, n) = (S::F64::splat(s, 0.0), row.len() as f64);
     let (mut low, mut high) = (zero, zero);
     for x in row.chunks(S::F32::LANES) {
-        let (l, h) = load(s, x, 0, x.len()).widen();
+        let (l, h) = load_part(s, x, 0, x.len()).widen();
         (low, high) = (low + l, high + h);
     }
     let mean = (low + high).sum_lanes() / n;
@@ -191,7 +191,7 @@ fn moments_of_row<S: Simd>(s: S, row: &[f32]) -> (f64, f64) {
     (low, high) = (zero, zero);
     for x in row.chunks(S::F32::LANES) {
         // Past the end there would be the deviation of 0.
-        let (l, h) = load(s, x, 0, x.len()).widen();
+        let (l, h) = load_part(s, x, 0, x.len()).widen();
         let (l, h) = (l - means, h - means);
         let (l, h) = if x.len() == S::F32::LANES { (l, h) } else { without_padding(s, l, h, x.len()) };
         (low, high) = (l.mul_add(l, low), h.mul_add(h, high));
@@ -215,27 +215,11 @@ fn both_halves<V: Float<Scalar = f64>>(low: V, high: V) -> [f64; 16] {
     values
 }
 
-/// `len` elements from `from` on, at most 16, the other lanes 0.
-#[inline(always)]
-fn load<S: Simd>(s: S, row: &[f32], from: usize, len: usize) -> S::F32 {
-    if len == S::F32::LANES { S::F32::load(s, &row[from..]) } else { S::F32::load_partial(s, &row[from..from + len]) }
-}
-
-/// The first lanes to `len` elements from `from` on.
-#[inline(always)]
-fn store<S: Simd>(s: S, x: S::F32, row: &mut [f32], from: usize, len: usize) {
-    if len == S::F32::LANES {
-        x.store(&mut row[from..]);
-    } else {
-        x.store_partial(s, &mut row[from..from + len]);
-    }
-}
-
 /// `len` of the values from `from` on, or `default` in each lane where there are none.
 #[inline(always)]
 fn load_or<S: Simd>(s: S, values: Option<&[f32]>, default: f32, from: usize, len: usize) -> S::F32 {
     match values {
-        Some(values) => load(s, values, from, len),
+        Some(values) => load_part(s, values, from, len),
         None => S::F32::splat(s, default),
     }
 }
@@ -280,7 +264,7 @@ impl<'a, S: Simd> Columns<'a, S> {
             Axis::Columns => (self.mean, self.inv_std),
             Axis::Rows => (S::F32::splat(self.s, self.norm.mean[i]), S::F32::splat(self.s, self.norm.inv_std[i])),
         };
-        ((load(self.s, row, self.from, self.len) - mean) * inv_std, inv_std)
+        ((load_part(self.s, row, self.from, self.len) - mean) * inv_std, inv_std)
     }
 }
 
@@ -291,7 +275,7 @@ pub(crate) fn normalise<S: Simd>(s: S, norm: &Norm<'_>, x: &[f32], y: &mut [f32]
         let columns = Columns::new(s, norm, from);
         for (i, (x, y)) in x.chunks_exact(cols).zip(y.chunks_exact_mut(cols)).enumerate() {
             let (x_hat, _) = columns.normalised(i, x);
-            store(s, x_hat.mul_add(columns.weight, columns.bias), y, from, columns.len);
+            store_part(s, x_hat.mul_add(columns.weight, columns.bias), y, from, columns.len);
         }
     }
 }
@@ -312,7 +296,7 @@ pub(crate) fn backward_params<S: Simd>(
         let (mut weight_low, mut weight_high, mut bias_low, mut bias_high) = (zero, zero, zero, zero);
         for (i, (x, d)) in x.chunks_exact(cols).zip(d_y.chunks_exact(cols)).enumerate() {
             let (x_hat, _) = columns.normalised(i, x);
-            let d = load(s, d, from, columns.len);
+            let d = load_part(s, d, from, columns.len);
             let (low, high) = (d * x_hat).widen();
             (weight_low, weight_high) = (weight_low + low, weight_high + high);
             let (low, high) = d.widen();
@@ -355,11 +339,11 @@ fn backward_columns<S: Simd>(s: S, norm: &Norm<'_>, x: &[f32], d_weight: &[f32],
         let columns = Columns::new(s, norm, from);
         let len = columns.len;
         let factor = columns.inv_std * columns.weight;
-        let (d_weight, d_bias) = (load(s, d_weight, from, len) * share, load(s, d_bias, from, len) * share);
+        let (d_weight, d_bias) = (load_part(s, d_weight, from, len) * share, load_part(s, d_bias, from, len) * share);
         for (i, (x, d)) in x.chunks_exact(cols).zip(d.chunks_exact_mut(cols)).enumerate() {
             let (x_hat, _) = columns.normalised(i, x);
-            let centred = load(s, d, from, len) - x_hat.mul_add(d_weight, d_bias);
-            store(s, centred * factor, d, from, len);
+            let centred = load_part(s, d, from, len) - x_hat.mul_add(d_weight, d_bias);
+            store_part(s, centred * factor, d, from, len);
         }
     }
 }
@@ -379,7 +363,7 @@ fn backward_rows<S: Simd>(s: S, norm: &Norm<'_>, x: &[f32], d: &mut [f32]) {
             let columns = Columns::new(s, norm, from);
             let (x_hat, _) = columns.normalised(i, x);
             // Past the end the gradient is 0, and so is its product.
-            let g = load(s, d, from, columns.len) * columns.weight;
+            let g = load_part(s, d, from, columns.len) * columns.weight;
             let (low, high) = g.widen();
             (sum_low, sum_high) = (sum_low + low, sum_high + high);
             let (low, high) = (g * x_hat).widen();
@@ -389,8 +373,8 @@ fn backward_rows<S: Simd>(s: S, norm: &Norm<'_>, x: &[f32], d: &mut [f32]) {
         for from in (0..cols).step_by(S::F32::LANES) {
             let columns = Columns::new(s, norm, from);
             let (x_hat, inv_std) = columns.normalised(i, x);
-            let g = load(s, d, from, columns.len) * columns.weight;
-            store(s, (g - x_hat.mul_add(dot, sum)) * inv_std, d, from, columns.len);
+            let g = load_part(s, d, from, columns.len) * columns.weight;
+            store_part(s, (g - x_hat.mul_add(dot, sum)) * inv_std, d, from, columns.len);
         }
     }
 }

@@ -2,6 +2,7 @@
 //! row, with m and E as [`rows`](super::rows) has them.
 
 use super::rows::{self, Columns, GROUP, Lanes, LongRows, NARROW, Origin, Rows};
+use crate::reduce::{load_part, store_part};
 use crate::simd::{Float, Simd};
 
 #[inline(always)]
@@ -26,11 +27,10 @@ pub(crate) fn log_softmax<S: Simd>(s: S, cols: usize, mut rows: Rows<'_>) {
         let mut row = rows.part(at..at + cols);
         let (origin, sums) = rows::long_exponentials(s, Rows::Only(row.input()));
         let (max, log) = (origin.center, sums.or_nan(&origin).ln_sum());
-        if let Rows::Apart(z, out) = &mut row {
-            out.copy_from_slice(z);
-        }
-        for x in row.output().chunks_mut(S::F32::LANES) {
-            (S::F32::load_partial(s, x) - max - log).store_partial(s, x);
+        for at in (0..cols).step_by(GROUP) {
+            let len = GROUP.min(cols - at);
+            let x = load_part(s, row.input(), at, len);
+            store_part(s, x - max - log, row.output(), at, len);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::super::options::{ClassTargets, Weighting};
 use super::super::rows::{self, Columns, GROUP, Lanes, Origin, Rows};
 use super::{Logits, Total};
-use crate::reduce::{lane_numbers, pad};
+use crate::reduce::{lane_numbers, load_part, pad, store_part};
 use crate::simd::{Float, Float32, Simd};
 
 /// Targets as the loss takes them: `a_k = w_k ((1 - α) t_k + α / K)`.
@@ -20,12 +20,13 @@ impl Smoothed<'_> {
     fn of_row<S: Simd>(&self, s: S, targets: ClassTargets<'_>, at: usize, len: usize) -> S::F32 {
         let t = match targets {
             ClassTargets::Indices(labels) => one_hot(s, labels[0], at),
-            ClassTargets::Probabilities(t) => S::F32::load_partial(s, &t[at..at + len]),
+            ClassTargets::Probabilities(t) => load_part(s, t, at, len),
         };
         let a = S::F32::splat(s, self.keep).mul_add(t, S::F32::splat(s, self.offset));
         match self.weights {
+            None if len == GROUP => a,
             None => pad(s, a, len, 0.0),
-            Some(weights) => a * S::F32::load_partial(s, &weights[at..at + len]),
+            Some(weights) => a * load_part(s, weights, at, len),
         }
     }
 
@@ -183,15 +184,16 @@ fn long_soft<S: Simd>(
     let (origin, exponentials) = rows::long_exponentials(s, Rows::Apart(z, d));
     let exponentials = exponentials.or_nan(&origin);
     let mut sums = Sums::new(s);
-    for (at, z) in (0..).step_by(GROUP).zip(z.chunks(GROUP)) {
-        let a = smoothed.of_row(s, targets, at, z.len());
-        sums.add(a, S::F32::load_partial(s, z), origin.center);
+    for at in (0..z.len()).step_by(GROUP) {
+        let len = GROUP.min(z.len() - at);
+        sums.add(smoothed.of_row(s, targets, at, len), load_part(s, z, at, len), origin.center);
     }
     let sums = sums.over_lanes(s);
     let factor = exponentials.quotient(S::F32::splat(s, factor));
-    for (at, d) in (0..).step_by(GROUP).zip(d.chunks_mut(GROUP)) {
-        let a = smoothed.of_row(s, targets, at, d.len());
-        gradient(exponentials, S::F32::load_partial(s, d), a, sums.a, factor).store_partial(s, d);
+    for at in (0..d.len()).step_by(GROUP) {
+        let len = GROUP.min(d.len() - at);
+        let (a, e) = (smoothed.of_row(s, targets, at, len), load_part(s, d, at, len));
+        store_part(s, gradient(exponentials, e, a, sums.a, factor), d, at, len);
     }
     sums.losses(exponentials.ln_sum()).0
 }
