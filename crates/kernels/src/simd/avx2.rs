@@ -27,7 +27,7 @@ impl Simd for Avx2 {
     const ADDS_EXPONENTIALS_LATER: bool = true;
     const SPARE_REGISTERS: usize = 0;
     const DOTS: usize = 2;
-    const OUTER_BY_ROWS: bool = true;
+    const OUTER_ROWS: usize = 8;
     const NARROW_FOURS: [usize; 3] = [4, 2, 0];
     const COLUMNS: bool = true;
 

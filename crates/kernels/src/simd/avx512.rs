@@ -29,7 +29,7 @@ impl Simd for Avx512 {
     const ADDS_EXPONENTIALS_LATER: bool = false;
     const SPARE_REGISTERS: usize = 8;
     const DOTS: usize = 4;
-    const OUTER_BY_ROWS: bool = false;
+    const OUTER_ROWS: usize = 4;
     const NARROW_FOURS: [usize; 3] = [4, 4, 4];
 
     unsafe fn assume_available() -> Self {

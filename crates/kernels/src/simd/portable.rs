@@ -32,7 +32,7 @@ impl Simd for Portable {
     const ADDS_EXPONENTIALS_LATER: bool = false;
     const SPARE_REGISTERS: usize = 0;
     const DOTS: usize = 1;
-    const OUTER_BY_ROWS: bool = false;
+    const OUTER_ROWS: usize = 0;
     const NARROW_FOURS: [usize; 3] = [1, 0, 0];
 
     unsafe fn assume_available() -> Self {
