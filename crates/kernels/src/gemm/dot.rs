@@ -2,7 +2,8 @@
 //!
 //! The order of one sum is that of [`reduce`](crate::reduce), whatever is loaded and in which order. One row at a time, half of
 //! all loads are of the operand that all rows share. Four rows at a time need the accumulators of as many in registers,
-//! which AVX-512 has. With AVX2 two accumulators of two rows are summed, then the other two.
+//! which AVX-512 has; it also has them for the whole of a short operand. With AVX2 two accumulators of two rows are
+//! summed, then the other two.
 
 use super::blocking::{L1_BYTES, L2_BYTES};
 use super::problem::BOperand;
@@ -34,7 +35,9 @@ pub(crate) fn dots<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>) {
         if const { S::DOTS == BY_PAIRS } && common.is_for_pairs::<S>(rows) {
             common.by_pairs(s, from, to, rows);
         } else {
-            common.side_by_side(s, from, to, rows);
+            let done = if const { S::DOTS == DOTS_MAX } { common.usual_rows(s, from, to, rows) } else { 0 };
+            let (a_done, c_done) = (done as isize * common.a_stride, done as isize * c_stride);
+            common.side_by_side(s, from.wrapping_offset(a_done), to.wrapping_offset(c_done), rows - done);
         }
     }
     // As a row, where it is one, it goes by vectors.
@@ -113,6 +116,70 @@ impl<T: Arithmetic> Common<T> {
                     #[inline(always)]
                     |a, rows| self.sums(s, a, rows),
                 );
+            },
+        );
+    }
+
+    /// [`side_by_side`](Self::side_by_side) for as many rows as fill vectors of C and a `k` that is a usual width of layers; returns
+    /// how many it did.
+    ///
+    /// # Safety
+    /// - As for `side_by_side`.
+    #[inline(always)]
+    unsafe fn usual_rows<S: Simd>(&self, s: S, a: *const T, c: *mut T, rows: usize) -> usize {
+        let lanes = T::Vector::<S>::LANES;
+        let rows = rows / lanes * lanes;
+        // SAFETY: the caller's promise, for fewer rows.
+        unsafe {
+            match self.k {
+                k if k == 2 * lanes => self.rows_of_vectors::<S, 2>(s, a, c, rows),
+                k if k == 4 * lanes => self.rows_of_vectors::<S, 4>(s, a, c, rows),
+                k if k == 8 * lanes => self.rows_of_vectors::<S, 8>(s, a, c, rows),
+                _ => return 0,
+            }
+        }
+        rows
+    }
+
+    /// [`side_by_side`](Self::side_by_side) row by row for a `k` of so many `VECTORS` and as many rows as fill vectors of C. The
+    /// vectors of b and the sums of a block of rows stay in registers, as any other load takes from what the L2 cache gives: 1.25
+    /// times as fast as four rows at a time for 1x128x784, 1.37 for 1x64x128.
+    ///
+    /// # Safety
+    /// - As for `side_by_side`.
+    #[inline(never)]
+    unsafe fn rows_of_vectors<S: Simd, const VECTORS: usize>(&self, s: S, a: *const T, c: *mut T, rows: usize) {
+        let lanes = T::Vector::<S>::LANES;
+        s.run(
+            #[inline(always)]
+            |s| {
+                let zero = T::Vector::<S>::splat(s, T::default());
+                let mut b = [zero; VECTORS];
+                for (v, b) in b.iter_mut().enumerate() {
+                    // SAFETY: the caller's promise.
+                    *b = unsafe { T::Vector::<S>::load_ptr(s, self.b.add(v * lanes)) };
+                }
+                // SAFETY: the caller's promise; all blocks are whole.
+                unsafe {
+                    self.for_each_block(
+                        s,
+                        (a, c, rows),
+                        #[inline(always)]
+                        |a, _| {
+                            // A loop would leave them in memory.
+                            macro_rules! sums {
+                                ($($i:literal)*) => {
+                                    [$(match const { $i < T::Vector::<S>::LANES } {
+                                        true => sum_of_row(a.offset($i * self.a_stride), &b),
+                                        false => zero,
+                                    }),*]
+                                };
+                            }
+                            let sums: [_; MAX_LANES] = sums!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+                            T::Vector::<S>::sum_lanes_of_each(&sums[..lanes])
+                        },
+                    );
+                }
             },
         );
     }
@@ -387,4 +454,19 @@ impl<T: Arithmetic> Common<T> {
             }
         }
     }
+}
+
+/// The sum of the products of a row with `b`, up to the sum of the lanes.
+///
+/// # Safety
+/// - As many elements from `row` on as `b` has must be readable.
+#[inline(always)]
+unsafe fn sum_of_row<V: Float, const VECTORS: usize>(row: *const V::Scalar, b: &[V; VECTORS]) -> V {
+    let s = b[0].token();
+    let mut acc = [V::splat(s, V::Scalar::default()); ACCUMULATORS];
+    for (v, &b) in b.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        acc[v % ACCUMULATORS] = unsafe { V::load_ptr(s, row.add(v * V::LANES)) }.mul_add(b, acc[v % ACCUMULATORS]);
+    }
+    combine(acc)
 }
