@@ -34,6 +34,7 @@ pub(crate) use blocking::k_block;
 pub(crate) use element::Arithmetic;
 pub use element::Element;
 pub(crate) use loops::{serial, serial_f32};
+pub(crate) use micro::opaque;
 pub use packed::PackedB;
 pub(crate) use packed::{Prepack, prepack};
 pub(crate) use problem::Problem;

@@ -3,7 +3,7 @@
 //! A sum keeps four accumulators of 16 lanes: vector i of the slice goes to accumulator i mod 4, the last one filled up
 //! with zeros; then `(a0 + a1) + (a2 + a3)`, then the lanes by halves: lane i + lane i+8, and so on.
 
-use crate::gemm::{Arithmetic, MatRef};
+use crate::gemm::{Arithmetic, MatRef, opaque};
 use crate::simd::{Float, Float32, MAX_LANES, Simd};
 
 pub(crate) const ACCUMULATORS: usize = 4;
@@ -266,8 +266,8 @@ fn add_each<V: Float, const ROWS: usize>(mut a: [V; ROWS], b: [V; ROWS]) -> [V; 
 #[inline(always)]
 unsafe fn whole_groups<V: Float, const ROWS: usize>(
     s: V::Simd,
-    x: [*const V::Scalar; ROWS],
-    y: *const V::Scalar,
+    mut x: [*const V::Scalar; ROWS],
+    mut y: *const V::Scalar,
     whole: usize,
     ahead: impl Fn(usize),
 ) -> [[V; ACCUMULATORS]; ROWS] {
@@ -276,14 +276,17 @@ unsafe fn whole_groups<V: Float, const ROWS: usize>(
     for from in (0..whole).step_by(group) {
         ahead(from);
         for i in 0..ACCUMULATORS {
-            let at = from + i * V::LANES;
-            // SAFETY: the caller's promise, and at + LANES is at most `whole`.
-            let y = unsafe { V::load_ptr(s, y.add(at)) };
+            // SAFETY: the caller's promise, as a group is left of `whole`.
+            let y = unsafe { V::load_ptr(s, y.add(i * V::LANES)) };
             for (acc, x) in acc.iter_mut().zip(x) {
                 // SAFETY: as above.
-                acc[i] = unsafe { V::load_ptr(s, x.add(at)) }.mul_add(y, acc[i]);
+                acc[i] = unsafe { V::load_ptr(s, x.add(i * V::LANES)) }.mul_add(y, acc[i]);
             }
         }
+        // Pointers and no index to all of them: Intel's cores split what adds, multiplies and loads by an index. 1.05 times as fast
+        // for 1x100x128, 1.03 to 1.09 row by row from the L3 cache, but 0.97 times for 1x128x784 of f64 (with AVX-512).
+        x = x.map(|x| opaque(x.wrapping_add(group)));
+        y = opaque(y.wrapping_add(group));
     }
     acc
 }

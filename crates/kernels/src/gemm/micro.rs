@@ -267,7 +267,7 @@ unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, c
 /// The same pointer, of which the compiler knows nothing: it would otherwise keep one for each row of a tile, more than
 /// there are registers, instead of one for [`ROW_GROUP`] of them.
 #[inline(always)]
-fn opaque<T>(mut pointer: *const T) -> *const T {
+pub(crate) fn opaque<T>(mut pointer: *const T) -> *const T {
     // SAFETY: it has no instruction, so it does nothing.
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
     #[allow(clippy::pointers_in_nomem_asm_block, reason = "the memory is not touched")]
