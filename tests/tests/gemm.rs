@@ -101,7 +101,7 @@ fn packed_blocks_do_not_show() {
 }
 
 /// Dot products of as many vectors as kernels tell apart, from each cache and from memory, and outer products, whose rows
-/// are written in eights.
+/// are written by fours or eights.
 fn long_dots_and_outer_products<T: Float>(isa: &KernelSet) {
     use Layout::{ColMajor, RowMajor};
     let mut random = Random::new(10);
@@ -181,7 +181,9 @@ fn threads_do_not_show() {
 fn a_single_row_has_the_bits_of_a_row_among_others() {
     for_each_isa(|set| {
         let mut random = Random::new(9);
-        for shape in [(2, 2100, 131), (2, 333, 1111), (2, 270, 1030), (2, 200, 50)] {
+        // Vectors side by side by any number, and rows of B by a few at a time.
+        let widths = (1..=17).map(|vectors| (2, 16 * vectors + vectors % 3, 20 + vectors));
+        for shape in [(2, 2100, 131), (2, 333, 1111), (2, 270, 1030), (2, 200, 50)].into_iter().chain(widths) {
             for a_layout in [Layout::RowMajor, Layout::ColMajor] {
                 let case =
                     GemmCase::<f32>::with_layouts(shape, (a_layout, Layout::RowPadded, Layout::RowMajor), &mut random);

@@ -85,7 +85,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const NV: usize;
     /// Rows of the tile that is one masked vector wide: the mask may need registers too.
     const MR_MASKED: usize;
-    /// Vectors of a single row of C that are summed side by side: as many chains as hide the latency of an addition, 4 or 8.
+    /// Vectors of a single row of C that are summed side by side, at most 16: as many chains as hide the latency of an addition and
+    /// leave registers for what they share. With AVX-512 a row of 784 columns takes 1.03 times as long by 8.
     const NV_ROW: usize;
     /// Whether tiles of an A whose columns are far apart are copied. With AVX2, whose tiles take twice as long for half as many
     /// rows, copies cost 2 to 14 % in all; only where the columns share sets of the L1 cache do they pay, 9 % for 256 cubed and

@@ -209,7 +209,7 @@ fn row_product<S: Simd>(s: S, x: &[f32], w: &[f32], y: &mut [f32]) {
         return;
     }
     let mut from = 0;
-    while cols - from >= 8 * lanes && S::NV_ROW == 8 {
+    while cols - from >= 8 * lanes && S::NV_ROW >= 8 {
         columns::<S, 8>(s, x, w, cols, &mut y[from..][..8 * lanes], from);
         from += 8 * lanes;
     }

@@ -18,7 +18,7 @@ impl Simd for Avx512 {
     // A's elements are broadcast by the additions themselves. Twice as many accumulators would fit, but not the pointers to
     // as many rows, and the one load of B that they would save in 16 hides anyway.
     const MR_MASKED: usize = 16;
-    const NV_ROW: usize = 8;
+    const NV_ROW: usize = 16;
     const PACKS_SCATTERED_A: bool = true;
     const B_BLOCK_BYTES: usize = 512 * 1024;
     const M_FOR_PACKING_B: usize = 768;
