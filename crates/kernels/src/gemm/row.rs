@@ -47,8 +47,6 @@ pub(crate) fn row<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>) {
     s.run(
         #[inline(always)]
         |s| {
-            // A copy, whose fields may stay in registers.
-            let row = row;
             let whole = n / lanes;
             for (from, vectors, _) in even_runs(whole, S::NV_ROW, 1) {
                 macro_rules! columns {
@@ -94,12 +92,13 @@ const SWEPT_COLUMNS: usize = 2048;
 const ROWS_AT_ONCE: usize = 4;
 
 impl<T: Arithmetic> Row<T> {
-    /// Columns from `j` on of C: of the last of `NV` vectors `last` lanes, of the others all.
+    /// Columns from `j` on of C: of the last of `NV` vectors `last` lanes, of the others all. By a copy of the operands, which may stay
+    /// in registers.
     ///
     /// # Safety
     /// - `k` elements of A, and as many rows of B with the columns named, must be readable; these of C writable too.
     #[inline(always)]
-    unsafe fn columns<S: Simd, const NV: usize>(&self, s: S, c: *mut T, j: usize, last: usize) {
+    unsafe fn columns<S: Simd, const NV: usize>(self, s: S, c: *mut T, j: usize, last: usize) {
         let lanes = T::Vector::<S>::LANES;
         let tail = T::Vector::<S>::tail(s, last);
         let (alpha, zero) = (T::Vector::<S>::splat(s, self.alpha), T::Vector::<S>::splat(s, T::default()));
