@@ -126,6 +126,9 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Whether tiles of C that lie in columns are worth their shuffles for 9 and 10 columns, see `gemm::narrow`.
     const COLUMNS: bool = false;
 
+    /// Up to so many columns of C, the sums of a vector of rows or more of each stay in registers, see `gemm::narrow`.
+    const UPRIGHT_COLUMNS: usize = 0;
+
     /// # Safety
     /// - The CPU must have the features of [`Self::ISA`].
     unsafe fn assume_available() -> Self;
@@ -447,6 +450,23 @@ pub(crate) trait Float32: Float<Scalar = f32> {
     unsafe fn add_products(self, a: Self, from: *const f32, j: usize) -> (Self, *const f32) {
         // SAFETY: the caller's promise.
         (a.mul_add(self.constant(unsafe { *from.wrapping_add(j) }), self), from)
+    }
+
+    /// Transposes four rows of four lanes in each quarter: lane j of quarter q of vector i is lane i of quarter q of vector j.
+    #[inline(always)]
+    fn transpose_in_quarters(vectors: [Self; 4]) -> [Self; 4] {
+        let s = vectors[0].token();
+        let (mut from, mut to) = ([0.0; MAX_LANES], [[0.0; MAX_LANES]; 4]);
+        for (j, vector) in vectors.into_iter().enumerate() {
+            vector.store(&mut from);
+            for (lane, value) in from.into_iter().enumerate() {
+                to[lane % 4][lane / 4 * 4 + j] = value;
+            }
+        }
+        to.map(
+            #[inline(always)]
+            |lanes| Self::load(s, &lanes),
+        )
     }
 
     /// In all lanes of each quarter its lane `J`.

@@ -51,7 +51,7 @@ pub(crate) struct Update<T> {
 const ROW_GROUP: usize = 3;
 
 /// How many rows of B ahead of their use are asked for: B streams from the L2 cache.
-const PREFETCH_ROWS: isize = 8;
+pub(super) const PREFETCH_ROWS: isize = 8;
 
 pub(crate) const LINE_BYTES: usize = 64;
 

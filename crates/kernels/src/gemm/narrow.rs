@@ -1,8 +1,9 @@
-//! A C of few columns, such as the outputs of a classifier, from an A that lies in rows: tiles whose lanes are all used, where
-//! those of one row a vector would leave many idle.
+//! A C of few columns, such as the outputs of a classifier and the gradient of their weights: tiles whose lanes are all used,
+//! where those of one row a vector would leave many idle.
 
 mod columns;
 mod fours;
+mod upright;
 
 use super::problem::{BOperand, Order};
 use super::{Problem, blocking};
@@ -18,8 +19,8 @@ const MOST_COLUMNS: usize = 12;
 ///
 /// # Safety
 /// - The CPU must have the features of the ISA that the kernel was made for.
-/// - A must have as many rows as the kernel, of `k` contiguous elements, at least one, B `k` rows of `cols`, and C the rows of A, of
-///   `cols` writable elements that nothing else uses.
+/// - A must have as many rows as the kernel and `k` columns, at least one, of contiguous elements in its rows or its columns as
+///   the kernel has it, B `k` rows of `cols`, and C the rows of A, of `cols` writable elements that nothing else uses.
 /// - Of B as many elements as [`Kernels`] was made for must be readable from the start of each row but the last.
 type Kernel = unsafe fn(&Tile);
 
@@ -38,6 +39,9 @@ pub(crate) fn kernels<S: Simd>(problem: &Problem<'_, f32>) -> Option<Kernels> {
     let BOperand::View(b) = problem.b else {
         return None;
     };
+    if problem.is_transpose {
+        return upright::kernels::<S>(problem, b);
+    }
     let (m, n, k) = problem.shape();
     let fits = problem.order == Order::Chain
         && m >= LEAST_ROWS
@@ -54,6 +58,9 @@ pub(crate) fn kernels<S: Simd>(problem: &Problem<'_, f32>) -> Option<Kernels> {
 /// Computes a problem with the [`kernels`] for it.
 #[inline(never)]
 pub(crate) fn narrow<S: Simd>(s: S, problem: &mut Problem<'_, f32>, kernels: Kernels) {
+    if problem.is_transpose {
+        problem.transpose();
+    }
     let (m, n, k) = problem.shape();
     let BOperand::View(b) = problem.b else {
         unreachable!("B was found to be a view");
@@ -67,7 +74,7 @@ pub(crate) fn narrow<S: Simd>(s: S, problem: &mut Problem<'_, f32>, kernels: Ker
         while i < m {
             // The last rows are computed along with rows above them, which are not written again.
             let (kernel, height) = match kernels {
-                Kernels { rows, kernel, .. } if m - i > rows / 2 => (kernel, rows),
+                Kernels { rows, kernel, .. } if m >= rows && m - i > rows / 2 => (kernel, rows),
                 Kernels { least_rows, least, .. } => (least, least_rows),
             };
             let (from, to) = (i.min(m - height), m.min(i + height));
@@ -75,7 +82,7 @@ pub(crate) fn narrow<S: Simd>(s: S, problem: &mut Problem<'_, f32>, kernels: Ker
             let tile = Tile {
                 k: depth,
                 a: a.as_ptr(),
-                a_row_stride: a.row_stride(),
+                a_stride: if a.row_stride() == 1 { a.col_stride() } else { a.row_stride() },
                 b: b.as_ptr(),
                 b_row_stride: b.row_stride(),
                 c_row_stride: c.row_stride(),
@@ -100,7 +107,8 @@ pub(crate) fn narrow<S: Simd>(s: S, problem: &mut Problem<'_, f32>, kernels: Ker
 struct Tile {
     k: usize,
     a: *const f32,
-    a_row_stride: isize,
+    /// From one row of A to the next, or from one column where those are contiguous.
+    a_stride: isize,
     b: *const f32,
     b_row_stride: isize,
     c: *mut f32,

@@ -31,6 +31,7 @@ impl Simd for Avx512 {
     const DOTS: usize = 4;
     const OUTER_ROWS: usize = 4;
     const NARROW_FOURS: [usize; 3] = [4, 4, 4];
+    const UPRIGHT_COLUMNS: usize = 12;
 
     unsafe fn assume_available() -> Self {
         Avx512(())
@@ -125,14 +126,11 @@ impl Float for F32x16 {
             let r1 = four_quarters(from.offset(from_stride), 4 * from_stride);
             let r2 = four_quarters(from.offset(2 * from_stride), 4 * from_stride);
             let r3 = four_quarters(from.offset(3 * from_stride), 4 * from_stride);
-            let (a0, b0) = (_mm512_unpacklo_ps(r0, r1), _mm512_unpacklo_ps(r2, r3));
-            let (a1, b1) = (_mm512_unpackhi_ps(r0, r1), _mm512_unpackhi_ps(r2, r3));
-            let (a0, b0, a1, b1) =
-                (_mm512_castps_pd(a0), _mm512_castps_pd(b0), _mm512_castps_pd(a1), _mm512_castps_pd(b1));
-            _mm512_storeu_pd(to.cast(), _mm512_unpacklo_pd(a0, b0));
-            _mm512_storeu_pd(to.offset(to_stride).cast(), _mm512_unpackhi_pd(a0, b0));
-            _mm512_storeu_pd(to.offset(2 * to_stride).cast(), _mm512_unpacklo_pd(a1, b1));
-            _mm512_storeu_pd(to.offset(3 * to_stride).cast(), _mm512_unpackhi_pd(a1, b1));
+            let [c0, c1, c2, c3] = F32x16::transpose_in_quarters([F32x16(r0), F32x16(r1), F32x16(r2), F32x16(r3)]);
+            c0.store_ptr(to);
+            c1.store_ptr(to.offset(to_stride));
+            c2.store_ptr(to.offset(2 * to_stride));
+            c3.store_ptr(to.offset(3 * to_stride));
         }
     }
 
@@ -262,6 +260,19 @@ impl Float32 for F32x16 {
         fn look_up(table: &[f32; 8], indices: I32x16) -> Self {
             let half = _mm512_castps256_ps512(_mm256_loadu_ps(table.as_ptr()));
             F32x16(_mm512_permutexvar_ps(indices.0, _mm512_shuffle_f32x4::<0x44>(half, half)))
+        }
+        fn transpose_in_quarters(rows: [Self; 4]) -> [Self; 4] {
+            let [F32x16(r0), F32x16(r1), F32x16(r2), F32x16(r3)] = rows;
+            let (a0, b0) = (_mm512_unpacklo_ps(r0, r1), _mm512_unpacklo_ps(r2, r3));
+            let (a1, b1) = (_mm512_unpackhi_ps(r0, r1), _mm512_unpackhi_ps(r2, r3));
+            let (a0, b0, a1, b1) =
+                (_mm512_castps_pd(a0), _mm512_castps_pd(b0), _mm512_castps_pd(a1), _mm512_castps_pd(b1));
+            [
+                F32x16(_mm512_castpd_ps(_mm512_unpacklo_pd(a0, b0))),
+                F32x16(_mm512_castpd_ps(_mm512_unpackhi_pd(a0, b0))),
+                F32x16(_mm512_castpd_ps(_mm512_unpacklo_pd(a1, b1))),
+                F32x16(_mm512_castpd_ps(_mm512_unpackhi_pd(a1, b1))),
+            ]
         }
         fn splat_in_quarters<const J: usize>(self) -> Self {
             F32x16(match J {

@@ -79,7 +79,7 @@ unsafe fn accumulate<S: Simd, const V: usize>(s: S, tile: &Tile) -> [S::F32; V] 
     for _ in 0..whole {
         // SAFETY: the caller promises so many elements in each row of A, and that so many of each row of B can be read.
         unsafe {
-            let [a0, a1, a2, a3] = S::F32::load_columns(s, a, tile.a_row_stride);
+            let [a0, a1, a2, a3] = S::F32::load_columns(s, a, tile.a_stride);
             b = add::<S, V>(&mut acc, a0, b, b_row_bytes);
             b = add::<S, V>(&mut acc, a1, b, b_row_bytes);
             b = add::<S, V>(&mut acc, a2, b, b_row_bytes);
@@ -96,8 +96,7 @@ unsafe fn accumulate<S: Simd, const V: usize>(s: S, tile: &Tile) -> [S::F32; V] 
         // B a whole vector.
         unsafe {
             for (i, rows) in (0..S::F32::COLUMN_ROWS as isize).step_by(4).zip(a_block.chunks_exact_mut(S::F32::LANES)) {
-                S::F32::load_quarters_tail(s, a.offset(i * tile.a_row_stride), tile.a_row_stride, left_of_a)
-                    .store(rows);
+                S::F32::load_quarters_tail(s, a.offset(i * tile.a_stride), tile.a_stride, left_of_a).store(rows);
             }
             for (q, row) in (0..left as isize).zip(b_block.chunks_exact_mut(MAX_LANES)) {
                 S::F32::load_tail(s, b.offset(q * tile.b_row_stride), columns_of_b).store(row);

@@ -96,7 +96,7 @@ unsafe fn accumulate<S: Simd, const R: usize, const Q: usize>(
             }
         };
     }
-    let rows = |a: *const f32, r: usize| a.wrapping_offset((r * SIDE) as isize * tile.a_row_stride);
+    let rows = |a: *const f32, r: usize| a.wrapping_offset((r * SIDE) as isize * tile.a_stride);
     // SAFETY: the caller promises that `k` elements follow in each row of A, and that from each of B but the last four can be
     // read wherever a column is.
     unsafe {
@@ -104,7 +104,7 @@ unsafe fn accumulate<S: Simd, const R: usize, const Q: usize>(
         for _ in 0..whole {
             let mut fours = [zero; R];
             for r in 0..R {
-                fours[r] = S::F32::load_quarters(s, rows(a, r), tile.a_row_stride);
+                fours[r] = S::F32::load_quarters(s, rows(a, r), tile.a_stride);
             }
             step!(fours, 0, |from, q| S::F32::repeat_quarter(s, from));
             step!(fours, 1, |from, q| S::F32::repeat_quarter(s, from));
@@ -116,7 +116,7 @@ unsafe fn accumulate<S: Simd, const R: usize, const Q: usize>(
         let tail = S::F32::tail(s, left);
         let mut fours = [zero; R];
         for r in 0..R {
-            fours[r] = S::F32::load_quarters_tail(s, rows(a, r), tile.a_row_stride, tail);
+            fours[r] = S::F32::load_quarters_tail(s, rows(a, r), tile.a_stride, tail);
         }
         step!(fours, 0, |from, q| S::F32::load_quarters_tail(s, from, 0, tails[q]));
         if left > 1 {
