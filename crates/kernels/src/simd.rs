@@ -126,6 +126,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Whether tiles of C that lie in columns are worth their shuffles for 9 and 10 columns, see `gemm::narrow`.
     const COLUMNS: bool = false;
 
+    /// Whether sums of eight rows and two columns a vector are better than of four rows and four columns, see `gemm::narrow`.
+    const NARROW_PAIRS: bool = false;
     /// Up to so many columns of C, the sums of a vector of rows or more of each stay in registers, see `gemm::narrow`.
     const UPRIGHT_COLUMNS: usize = 0;
 
@@ -416,6 +418,19 @@ pub(crate) trait Float32: Float<Scalar = f32> {
         unsafe { Self::load_quarters(s, from, 0) }
     }
 
+    /// Two elements from `from` on, in each eighth.
+    ///
+    /// # Safety
+    /// - They must be readable.
+    #[inline(always)]
+    unsafe fn repeat_pair(s: Self::Simd, from: *const f32) -> Self {
+        // SAFETY: the caller's promise.
+        let [first, second] = unsafe { from.cast::<[f32; 2]>().read() };
+        let mut lanes = [first; MAX_LANES];
+        lanes.iter_mut().skip(1).step_by(2).for_each(|lane| *lane = second);
+        Self::load(s, &lanes)
+    }
+
     /// The first lanes of quarter `I`, as many as `tail` has.
     ///
     /// # Safety
@@ -471,6 +486,34 @@ pub(crate) trait Float32: Float<Scalar = f32> {
 
     /// In all lanes of each quarter its lane `J`.
     fn splat_in_quarters<const J: usize>(self) -> Self;
+
+    /// In each quarter lane `J` of the quarter of `first` twice, then that of `second`.
+    #[inline(always)]
+    fn splat_in_eighths<const J: usize>(first: Self, second: Self) -> Self {
+        Self::quarters_of(first, second, [(0, J), (0, J), (1, J), (1, J)])
+    }
+
+    /// Two vectors: in each quarter the first two lanes of the quarter of `first`, then of `second`, and the last two of both.
+    #[inline(always)]
+    fn join_eighths(first: Self, second: Self) -> [Self; 2] {
+        [0, 2].map(
+            #[inline(always)]
+            |j| Self::quarters_of(first, second, [(0, j), (0, j + 1), (1, j), (1, j + 1)]),
+        )
+    }
+
+    /// In each quarter the four lanes of the same quarter of the vectors that `lanes` names.
+    #[inline(always)]
+    fn quarters_of(first: Self, second: Self, lanes: [(usize, usize); 4]) -> Self {
+        let (mut from, mut to) = ([[0.0; MAX_LANES]; 2], [0.0; MAX_LANES]);
+        first.store(&mut from[0]);
+        second.store(&mut from[1]);
+        for (i, to) in to.iter_mut().enumerate() {
+            let (vector, lane) = lanes[i % 4];
+            *to = from[vector][i / 4 * 4 + lane];
+        }
+        Self::load(first.token(), &to)
+    }
 
     /// Keeps the compiler from computing one of the vectors as far as it goes before it begins with the next, which would leave a
     /// CPU that looks ahead by few operations but one chain of them to work on.

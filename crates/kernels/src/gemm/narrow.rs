@@ -3,11 +3,12 @@
 
 mod columns;
 mod fours;
+mod pairs;
 mod upright;
 
 use super::problem::{BOperand, Order};
 use super::{Problem, blocking};
-use crate::simd::Simd;
+use crate::simd::{Float, Float32, Simd};
 
 /// The rows that are worth it.
 const LEAST_ROWS: usize = 16;
@@ -52,7 +53,9 @@ pub(crate) fn kernels<S: Simd>(problem: &Problem<'_, f32>) -> Option<Kernels> {
     if !fits {
         return None;
     }
-    columns::kernels::<S>(n, k, b.row_stride()).or_else(|| fours::kernels::<S>(n, k, b.row_stride()))
+    pairs::kernels::<S>(n, k, b.row_stride())
+        .or_else(|| columns::kernels::<S>(n, k, b.row_stride()))
+        .or_else(|| fours::kernels::<S>(n, k, b.row_stride()))
 }
 
 /// Computes a problem with the [`kernels`] for it.
@@ -119,4 +122,49 @@ struct Tile {
     alpha: f32,
     /// `None`: C is not read.
     beta: Option<f32>,
+}
+
+/// Columns of C that a quarter of a vector holds, one row of them, where it goes to C.
+const SIDE: usize = 4;
+
+/// Puts `alpha product + beta C` into four columns of C from `col` on, or as many as `tail` has: quarter i of the product is for
+/// row `row + i * step`.
+///
+/// # Safety
+/// - The rows and columns must be there and nothing else use them.
+#[inline(always)]
+unsafe fn store_quarters<S: Simd>(
+    s: S,
+    tile: &Tile,
+    product: S::F32,
+    (row, step): (usize, usize),
+    col: usize,
+    tail: <S::F32 as Float>::Tail,
+) {
+    let c = tile.c.wrapping_offset(row as isize * tile.c_row_stride).wrapping_add(col);
+    let stride = step as isize * tile.c_row_stride;
+    let alpha = S::F32::splat(s, tile.alpha);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let value = match tile.beta {
+            None => alpha * product,
+            Some(beta) => {
+                let old = S::F32::load_quarters_tail(s, c, stride, tail);
+                alpha.mul_add(product, S::F32::splat(s, beta) * old)
+            }
+        };
+        let is_new = |i: usize| row + i * step >= tile.skip;
+        if is_new(0) {
+            value.store_quarter::<0>(c, tail);
+        }
+        if is_new(1) {
+            value.store_quarter::<1>(c.wrapping_offset(stride), tail);
+        }
+        if is_new(2) {
+            value.store_quarter::<2>(c.wrapping_offset(2 * stride), tail);
+        }
+        if is_new(3) {
+            value.store_quarter::<3>(c.wrapping_offset(3 * stride), tail);
+        }
+    }
 }

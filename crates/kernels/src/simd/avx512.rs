@@ -30,7 +30,8 @@ impl Simd for Avx512 {
     const SPARE_REGISTERS: usize = 8;
     const DOTS: usize = 4;
     const OUTER_ROWS: usize = 4;
-    const NARROW_FOURS: [usize; 3] = [4, 4, 4];
+    const NARROW_FOURS: [usize; 3] = [0; 3];
+    const NARROW_PAIRS: bool = true;
     const UPRIGHT_COLUMNS: usize = 12;
 
     unsafe fn assume_available() -> Self {
@@ -236,6 +237,12 @@ impl Float32 for F32x16 {
     }
 
     #[inline(always)]
+    unsafe fn repeat_pair(_: Avx512, from: *const f32) -> Self {
+        // SAFETY: the caller's promise; the token proves the features.
+        F32x16(unsafe { _mm512_castpd_ps(_mm512_set1_pd(from.cast::<f64>().read_unaligned())) })
+    }
+
+    #[inline(always)]
     unsafe fn store_quarter<const I: usize>(self, to: *mut f32, tail: __mmask16) {
         // SAFETY: the caller's promise, as masked lanes are not written; the vector proves the features.
         unsafe {
@@ -281,6 +288,21 @@ impl Float32 for F32x16 {
                 2 => _mm512_permute_ps::<0xaa>(self.0),
                 _ => _mm512_permute_ps::<0xff>(self.0),
             })
+        }
+        fn splat_in_eighths<const J: usize>(first: Self, second: Self) -> Self {
+            F32x16(match J {
+                0 => _mm512_shuffle_ps::<0x00>(first.0, second.0),
+                1 => _mm512_shuffle_ps::<0x55>(first.0, second.0),
+                2 => _mm512_shuffle_ps::<0xaa>(first.0, second.0),
+                _ => _mm512_shuffle_ps::<0xff>(first.0, second.0),
+            })
+        }
+        fn join_eighths(first: Self, second: Self) -> [Self; 2] {
+            let (first, second) = (_mm512_castps_pd(first.0), _mm512_castps_pd(second.0));
+            [
+                F32x16(_mm512_castpd_ps(_mm512_unpacklo_pd(first, second))),
+                F32x16(_mm512_castpd_ps(_mm512_unpackhi_pd(first, second))),
+            ]
         }
         fn widen(self) -> (F64x8, F64x8) {
             (F64x8(_mm512_cvtps_pd(low(self.0))), F64x8(_mm512_cvtps_pd(high(self.0))))

@@ -14,11 +14,8 @@
 use super::super::micro::{PREFETCH_ROWS, opaque_stride};
 use super::super::problem::Order;
 use super::super::{MatRef, Problem};
-use super::{Kernel, Kernels, Tile};
+use super::{Kernel, Kernels, SIDE, Tile, store_quarters};
 use crate::simd::{Float, Float32, Simd};
-
-/// Columns of C that are transposed together.
-const SIDE: usize = 4;
 
 /// The kernels for a problem that is the transpose of one with few columns, and with vectors of rows in `a`, where they are
 /// worth it.
@@ -119,40 +116,14 @@ unsafe fn accumulate<S: Simd, const R: usize, const N: usize>(s: S, tile: &Tile)
     reason = "iterators are several times as much to compile, in each of many kernels"
 )]
 unsafe fn store<S: Simd, const R: usize, const N: usize>(s: S, tile: &Tile, product: [[S::F32; N]; R]) {
-    let alpha = S::F32::splat(s, tile.alpha);
-    let stride = SIDE as isize * tile.c_row_stride;
     for r in 0..R {
         for q in 0..N.div_ceil(SIDE) {
             let column = |j: usize| product[r][(q * SIDE + j).min(N - 1)];
             let rows = S::F32::transpose_in_quarters([column(0), column(1), column(2), column(3)]);
             let tail = S::F32::tail(s, SIDE.min(N - q * SIDE));
             for i in 0..SIDE {
-                // Quarter I: SIDE * I rows below.
-                let row = r * S::F32::LANES + i;
-                let c = tile.c.wrapping_offset(row as isize * tile.c_row_stride).wrapping_add(q * SIDE);
                 // SAFETY: the caller promises that these rows of C are there and ours.
-                unsafe {
-                    let value = match tile.beta {
-                        None => alpha * rows[i],
-                        Some(beta) => {
-                            let old = S::F32::load_quarters_tail(s, c, stride, tail);
-                            alpha.mul_add(rows[i], S::F32::splat(s, beta) * old)
-                        }
-                    };
-                    let is_new = |quarter: usize| row + quarter * SIDE >= tile.skip;
-                    if is_new(0) {
-                        value.store_quarter::<0>(c, tail);
-                    }
-                    if is_new(1) {
-                        value.store_quarter::<1>(c.wrapping_offset(stride), tail);
-                    }
-                    if is_new(2) {
-                        value.store_quarter::<2>(c.wrapping_offset(2 * stride), tail);
-                    }
-                    if is_new(3) {
-                        value.store_quarter::<3>(c.wrapping_offset(3 * stride), tail);
-                    }
-                }
+                unsafe { store_quarters(s, tile, rows[i], (r * S::F32::LANES + i, SIDE), q * SIDE, tail) };
             }
         }
     }
