@@ -46,6 +46,27 @@ fn generated_f64_cases_are_right_and_equal_on_every_isa() {
     for_each_isa(generated_cases::<f64>);
 }
 
+/// Few columns of C beside more rows than several tiles have, from an A in rows or in columns.
+fn few_columns(isa: &KernelSet) {
+    let mut random = Random::new(8);
+    for (m, k) in [(40, 0), (100, 1), (127, 16), (130, 37), (161, 64)] {
+        for n in 2..=13 {
+            for a_layout in [Layout::RowMajor, Layout::ColMajor] {
+                for b_layout in [Layout::RowMajor, Layout::RowPadded] {
+                    let layouts = (a_layout, b_layout, random.choose(&Layout::WRITABLE));
+                    let case = GemmCase::<f32>::with_layouts((m, n, k), layouts, &mut random);
+                    judge(isa, &case, case.random_epilogue(&mut random));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn few_columns_are_right_and_equal_on_every_isa() {
+    for_each_isa(few_columns);
+}
+
 /// Operands that are packed, A in more than one block of rows, beside more than one of columns and of K.
 fn packed_blocks<T: Float>(isa: &KernelSet) {
     use Layout::{ColMajor, General, RowMajor};
@@ -296,6 +317,7 @@ fn column_sums_are_those_of_the_finished_product() {
             (64, 128, 10),
             (37, 41, 600),
             (256, 10, 20),
+            (10, 100, 20),
             (257, 33, 5),
             (40, 300, 530),
             (131, 140, 512),

@@ -40,8 +40,8 @@ pub(crate) fn kernels<S: Simd>(problem: &Problem<'_, f32>) -> Option<Kernels> {
     let BOperand::View(b) = problem.b else {
         return None;
     };
-    if problem.is_transpose {
-        return upright::kernels::<S>(problem, b);
+    if let Some(kernels) = upright::kernels::<S>(problem, b) {
+        return Some(kernels);
     }
     let (m, n, k) = problem.shape();
     let fits = problem.order == Order::Chain
@@ -61,7 +61,7 @@ pub(crate) fn kernels<S: Simd>(problem: &Problem<'_, f32>) -> Option<Kernels> {
 /// Computes a problem with the [`kernels`] for it.
 #[inline(never)]
 pub(crate) fn narrow<S: Simd>(s: S, problem: &mut Problem<'_, f32>, kernels: Kernels) {
-    if problem.is_transpose {
+    if !problem.c.has_contiguous_rows() {
         problem.transpose();
     }
     let (m, n, k) = problem.shape();

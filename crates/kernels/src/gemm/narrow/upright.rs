@@ -20,12 +20,15 @@ use crate::simd::{Float, Float32, Simd};
 /// The kernels for a problem that is the transpose of one with few columns, and with vectors of rows in `a`, where they are
 /// worth it.
 pub(super) fn kernels<S: Simd>(transpose: &Problem<'_, f32>, a: MatRef<'_, f32>) -> Option<Kernels> {
-    let (n, m, _) = transpose.shape();
+    let (n, m, k) = transpose.shape();
     let fits = transpose.order == Order::Chain
+        && k > 0
         && m >= 2 * S::F32::LANES
         && a.has_contiguous_rows()
         && transpose.a.row_stride() == 1
-        && transpose.c.row_stride() == 1;
+        && transpose.c.row_stride() == 1
+        // Those of the transpose are not of its columns.
+        && transpose.column_sums.is_none();
     if !fits {
         return None;
     }
