@@ -138,8 +138,13 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
                         copy::copy(s, c.as_ref(), dense.reborrow());
                     }
                     band::<S, T>(update, &a, (height, count), &b, dense.reborrow());
-                    // By vectors of C as the caller has it, where it has them: there lies what an epilogue reads.
-                    let in_columns = c.row_stride() == 1 && (rows >= lanes || column_sums.is_some());
+                    // By vectors of C as the caller has it, where it has them: there lies what an epilogue reads. The sums are of
+                    // the caller's columns.
+                    let in_columns = c.row_stride() == 1
+                        && match column_sums {
+                            Some(_) => problem.is_transpose,
+                            None => rows >= lanes,
+                        };
                     if !in_columns {
                         epilogue.apply_to_part(s, i, jc, dense.reborrow(), column_sums);
                     }
