@@ -380,6 +380,9 @@ pub(crate) trait Float:
     }
 }
 
+/// Of what tiles take that the constants of an instruction set keep from it, see `gemm::narrow`: it need not have that.
+const NO_SUCH_TILES: &str = "this instruction set has no such tiles";
+
 /// What vector math needs beyond [`Float`] of 16 lanes of `f32`.
 pub(crate) trait Float32: Float<Scalar = f32> {
     type Bits: Int32<Simd = Self::Simd, Float = Self>;
@@ -422,13 +425,8 @@ pub(crate) trait Float32: Float<Scalar = f32> {
     ///
     /// # Safety
     /// - They must be readable.
-    #[inline(always)]
-    unsafe fn repeat_pair(s: Self::Simd, from: *const f32) -> Self {
-        // SAFETY: the caller's promise.
-        let [first, second] = unsafe { from.cast::<[f32; 2]>().read() };
-        let mut lanes = [first; MAX_LANES];
-        lanes.iter_mut().skip(1).step_by(2).for_each(|lane| *lane = second);
-        Self::load(s, &lanes)
+    unsafe fn repeat_pair(_: Self::Simd, _: *const f32) -> Self {
+        unreachable!("{NO_SUCH_TILES}")
     }
 
     /// The first lanes of quarter `I`, as many as `tail` has.
@@ -445,15 +443,8 @@ pub(crate) trait Float32: Float<Scalar = f32> {
     ///
     /// # Safety
     /// - They must be readable.
-    #[inline(always)]
-    unsafe fn load_columns(s: Self::Simd, from: *const f32, stride: isize) -> [Self; 4] {
-        let mut columns = [0.0; 4 * MAX_LANES];
-        // SAFETY: the caller's promise; `columns` holds four rows of LANES.
-        unsafe { Self::transpose_quarter(s, from, stride, columns.as_mut_ptr(), Self::LANES as isize) };
-        std::array::from_fn(
-            #[inline(always)]
-            |j| Self::load(s, &columns[j * Self::LANES..]),
-        )
+    unsafe fn load_columns(_: Self::Simd, _: *const f32, _: isize) -> [Self; 4] {
+        unreachable!("{NO_SUCH_TILES}")
     }
 
     /// `fma(a, b, self)`, where b of lane i is `from[j + i / COLUMN_ROWS]`, and `from` again: what is read by way of it is read
@@ -461,58 +452,26 @@ pub(crate) trait Float32: Float<Scalar = f32> {
     ///
     /// # Safety
     /// - `LANES / COLUMN_ROWS` elements from `from + j` on must be readable.
-    #[inline(always)]
-    unsafe fn add_products(self, a: Self, from: *const f32, j: usize) -> (Self, *const f32) {
-        // SAFETY: the caller's promise.
-        (a.mul_add(self.constant(unsafe { *from.wrapping_add(j) }), self), from)
+    unsafe fn add_products(self, _: Self, _: *const f32, _: usize) -> (Self, *const f32) {
+        unreachable!("{NO_SUCH_TILES}")
     }
 
     /// Transposes four rows of four lanes in each quarter: lane j of quarter q of vector i is lane i of quarter q of vector j.
-    #[inline(always)]
-    fn transpose_in_quarters(vectors: [Self; 4]) -> [Self; 4] {
-        let s = vectors[0].token();
-        let (mut from, mut to) = ([0.0; MAX_LANES], [[0.0; MAX_LANES]; 4]);
-        for (j, vector) in vectors.into_iter().enumerate() {
-            vector.store(&mut from);
-            for (lane, value) in from.into_iter().enumerate() {
-                to[lane % 4][lane / 4 * 4 + j] = value;
-            }
-        }
-        to.map(
-            #[inline(always)]
-            |lanes| Self::load(s, &lanes),
-        )
+    fn transpose_in_quarters(_: [Self; 4]) -> [Self; 4] {
+        unreachable!("{NO_SUCH_TILES}")
     }
 
     /// In all lanes of each quarter its lane `J`.
     fn splat_in_quarters<const J: usize>(self) -> Self;
 
     /// In each quarter lane `J` of the quarter of `first` twice, then that of `second`.
-    #[inline(always)]
-    fn splat_in_eighths<const J: usize>(first: Self, second: Self) -> Self {
-        Self::quarters_of(first, second, [(0, J), (0, J), (1, J), (1, J)])
+    fn splat_in_eighths<const J: usize>(_: Self, _: Self) -> Self {
+        unreachable!("{NO_SUCH_TILES}")
     }
 
     /// Two vectors: in each quarter the first two lanes of the quarter of `first`, then of `second`, and the last two of both.
-    #[inline(always)]
-    fn join_eighths(first: Self, second: Self) -> [Self; 2] {
-        [0, 2].map(
-            #[inline(always)]
-            |j| Self::quarters_of(first, second, [(0, j), (0, j + 1), (1, j), (1, j + 1)]),
-        )
-    }
-
-    /// In each quarter the four lanes of the same quarter of the vectors that `lanes` names.
-    #[inline(always)]
-    fn quarters_of(first: Self, second: Self, lanes: [(usize, usize); 4]) -> Self {
-        let (mut from, mut to) = ([[0.0; MAX_LANES]; 2], [0.0; MAX_LANES]);
-        first.store(&mut from[0]);
-        second.store(&mut from[1]);
-        for (i, to) in to.iter_mut().enumerate() {
-            let (vector, lane) = lanes[i % 4];
-            *to = from[vector][i / 4 * 4 + lane];
-        }
-        Self::load(first.token(), &to)
+    fn join_eighths(_: Self, _: Self) -> [Self; 2] {
+        unreachable!("{NO_SUCH_TILES}")
     }
 
     /// Keeps the compiler from computing one of the vectors as far as it goes before it begins with the next, which would leave a

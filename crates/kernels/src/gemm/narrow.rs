@@ -61,6 +61,7 @@ pub(crate) fn kernels<S: Simd>(problem: &Problem<'_, f32>) -> Option<Kernels> {
 /// Computes a problem with the [`kernels`] for it.
 #[inline(never)]
 pub(crate) fn narrow<S: Simd>(s: S, problem: &mut Problem<'_, f32>, kernels: Kernels) {
+    // Turned when it was prepared, as all but upright tiles want it.
     if !problem.c.has_contiguous_rows() {
         problem.transpose();
     }
