@@ -114,7 +114,7 @@ mod tests {
     fn answer<T: Real>(precision: Precision) -> (Reference, Vec<T>) {
         let problem = Problem::<T>::new(Gemm { m: 5, n: 7, k: 33, layout: Layout::Nt, precision });
         let mut c = vec![T::NAN; 35];
-        naive::gemm(problem.a(), problem.b(), &mut c);
+        naive::gemm(&problem.a(), &problem.b(), &mut c);
         (Reference::product(&problem), c)
     }
 

@@ -84,7 +84,7 @@ impl<F> Engine<F> {
 }
 
 /// Computes C = A B into a row-major C whose elements it must not read.
-pub type GemmEngine<T> = Engine<Box<dyn Fn(Operand<'_, T>, Operand<'_, T>, &mut [T])>>;
+pub type GemmEngine<T> = Engine<Box<dyn Fn(&Operand<'_, T>, &Operand<'_, T>, &mut [T])>>;
 
 /// Computes a function of each element.
 pub type MapEngine = Engine<Box<dyn Fn(&[f32], &mut [f32])>>;
@@ -163,8 +163,12 @@ pub(crate) fn ids<F>(engines: &[Engine<F>]) -> Vec<(&'static str, Role)> {
     engines.iter().map(|engine| (engine.name, engine.role)).collect()
 }
 
-pub(crate) fn view<T: Copy>(x: Operand<'_, T>) -> MatRef<'_, T> {
-    MatRef::from_strided(x.data(), 0, x.rows(), x.cols(), x.row_stride(), x.col_stride())
+#[inline]
+pub(crate) fn view<'a, T: Copy>(x: &Operand<'a, T>) -> MatRef<'a, T> {
+    match x.is_transposed() {
+        true => MatRef::from_row_major(x.data(), x.cols(), x.rows()).t(),
+        false => MatRef::from_row_major(x.data(), x.rows(), x.cols()),
+    }
 }
 
 /// The engines for a function, that of `std` first.

@@ -5,7 +5,7 @@ use kernels::Function;
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 
 /// The textbook triple loop.
-pub fn gemm<T: Real>(a: Operand<'_, T>, b: Operand<'_, T>, c: &mut [T]) {
+pub fn gemm<T: Real>(a: &Operand<'_, T>, b: &Operand<'_, T>, c: &mut [T]) {
     let n = b.cols();
     for i in 0..a.rows() {
         for j in 0..n {

@@ -16,6 +16,6 @@ pub(super) fn engine<T: Real + GemmScalar>(threads: usize) -> GemmEngine<T> {
     )
 }
 
-fn view<T: Real>(x: Operand<'_, T>) -> MatRef<'_, T> {
+fn view<'a, T: Real>(x: &Operand<'a, T>) -> MatRef<'a, T> {
     MatRef::new(x.data(), x.rows(), x.cols(), x.row_stride(), x.col_stride())
 }

@@ -135,7 +135,7 @@ fn engine<T: Real>(library: &'static OpenBlas, gemm: Gemm<T>, threads: usize) ->
 }
 
 /// Whether the rows in memory are columns of the matrix, and how far they lie apart.
-fn layout<T: Copy>(x: Operand<'_, T>) -> (c_int, c_int) {
+fn layout<T: Copy>(x: &Operand<'_, T>) -> (c_int, c_int) {
     if x.is_transposed() { (TRANS, int(x.rows())) } else { (NO_TRANS, int(x.cols())) }
 }
 

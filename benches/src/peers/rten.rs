@@ -22,7 +22,7 @@ pub(super) fn gemm() -> GemmEngine<f32> {
     )
 }
 
-fn view(x: Operand<'_, f32>) -> Matrix<'_, f32> {
+fn view<'a>(x: &Operand<'a, f32>) -> Matrix<'a, f32> {
     if x.is_transposed() {
         NdTensorView::from_data([x.cols(), x.rows()], x.data()).transposed()
     } else {

@@ -48,7 +48,7 @@ fn forward(layers: &mut [Layer], params: &[f32], x: &[f32]) {
         let Layer { place, batch, y, .. } = &mut rest[0];
         let x = before.last().map_or(x, |layer| &layer.y);
         let weight = Operand::new(&params[place.weight.clone()], place.inputs, place.outputs, false);
-        naive::gemm(Operand::new(x, *batch, place.inputs, false), weight, y);
+        naive::gemm(&Operand::new(x, *batch, place.inputs, false), &weight, y);
         for row in y.chunks_exact_mut(place.outputs) {
             for (y, b) in row.iter_mut().zip(&params[place.bias.clone()]) {
                 *y += b;
@@ -77,10 +77,10 @@ fn backward(layers: &mut [Layer], params: &mut [f32], x: &[f32], rate: f32) {
         let Layer { place, batch, d_y, d_weight, .. } = &mut rest[0];
         let (inputs, outputs) = (place.inputs, place.outputs);
         let x = before.last().map_or(x, |layer| &layer.y);
-        naive::gemm(Operand::new(x, inputs, *batch, true), Operand::new(d_y, *batch, outputs, false), d_weight);
+        naive::gemm(&Operand::new(x, inputs, *batch, true), &Operand::new(d_y, *batch, outputs, false), d_weight);
         if let Some(Layer { y, d_y: d_x, .. }) = before.last_mut() {
             let transposed = Operand::new(&params[place.weight.clone()], outputs, inputs, true);
-            naive::gemm(Operand::new(d_y, *batch, outputs, false), transposed, d_x);
+            naive::gemm(&Operand::new(d_y, *batch, outputs, false), &transposed, d_x);
             for (d, y) in d_x.iter_mut().zip(y) {
                 if *y <= 0.0 {
                     *d = 0.0;

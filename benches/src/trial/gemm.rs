@@ -3,6 +3,7 @@ use crate::cases::Gemm;
 use crate::check::{Reference, Wrong};
 use crate::engines::{self, GemmEngine, Role, Setup};
 use crate::problem::{Aligned, Problem, Real};
+use std::time::{Duration, Instant};
 
 pub(crate) struct GemmTrial<T: Real> {
     problem: Problem<T>,
@@ -35,7 +36,18 @@ impl<T: Real> Trial for GemmTrial<T> {
     }
 
     fn run(&mut self, engine: usize) {
-        (self.engines[engine].run)(self.problem.a(), self.problem.b(), &mut self.c);
+        (self.engines[engine].run)(&self.problem.a(), &self.problem.b(), &mut self.c);
+    }
+
+    /// Describes the operands once: the smallest products are over before that is done.
+    fn time(&mut self, engine: usize, calls: u32) -> Duration {
+        let (a, b) = (self.problem.a(), self.problem.b());
+        let run = &self.engines[engine].run;
+        let start = Instant::now();
+        for _ in 0..calls {
+            run(&a, &b, &mut self.c);
+        }
+        start.elapsed()
     }
 
     fn move_to(&mut self, place: usize) {

@@ -5,6 +5,7 @@ use crate::check::{Reference, Wrong};
 use crate::engines::{Role, Setup};
 use crate::problem::Real;
 use kernels::KernelSet;
+use std::time::{Duration, Instant};
 
 /// A product with one row or one column: it reads each element once, so that it takes as long as to read them. One more
 /// engine only adds them up, on one thread as the others.
@@ -37,6 +38,14 @@ impl Sum {
         let bound = elements().count() as f64 * f32::UNIT_ROUNDOFF * magnitude;
         Sum { set, reference: Reference::new(1, [(elements().sum(), bound)]), found: f32::NAN }
     }
+
+    fn time(&mut self, operands: [&[f32]; 2], calls: u32) -> Duration {
+        let start = Instant::now();
+        for _ in 0..calls {
+            self.found = operands.iter().map(|x| self.set.sum(x)).sum();
+        }
+        start.elapsed()
+    }
 }
 
 impl Trial for GemvTrial {
@@ -49,8 +58,16 @@ impl Trial for GemvTrial {
     fn run(&mut self, engine: usize) {
         self.summed = engine == self.product.engines_len();
         match &mut self.sum {
-            Some(sum) if self.summed => sum.found = self.product.operands().iter().map(|x| sum.set.sum(x)).sum(),
+            Some(sum) if self.summed => _ = sum.time(self.product.operands(), 1),
             _ => self.product.run(engine),
+        }
+    }
+
+    fn time(&mut self, engine: usize, calls: u32) -> Duration {
+        self.summed = engine == self.product.engines_len();
+        match &mut self.sum {
+            Some(sum) if self.summed => sum.time(self.product.operands(), calls),
+            _ => self.product.time(engine, calls),
         }
     }
 

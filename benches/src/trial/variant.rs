@@ -31,7 +31,7 @@ impl VariantTrial {
     pub(crate) fn new(Variant { gemm, with }: Variant, setup: Setup) -> Self {
         let Gemm { m, n, .. } = gemm;
         let problem = Problem::new(gemm);
-        let packed = (with == With::PackedB).then(|| setup.set.pack_b(view(problem.b())));
+        let packed = (with == With::PackedB).then(|| setup.set.pack_b(view(&problem.b())));
         let bias = uniform(3, n, -1.0, 1.0);
         let mut kept = uniform(4, m * n, -4.0, 4.0);
         if let With::Derivative(activation) = with
@@ -65,7 +65,7 @@ impl Trial for VariantTrial {
 
     fn run(&mut self, engine: usize) {
         self.was_plain = engine == PLAIN;
-        let (a, b) = (view(self.problem.a()), view(self.problem.b()));
+        let (a, b) = (view(&self.problem.a()), view(&self.problem.b()));
         let (m, n) = (a.rows(), b.cols());
         let epilogue = match self.with {
             _ if self.was_plain => Epilogue::None,
