@@ -1,6 +1,7 @@
 //! Activations, and their derivatives as backpropagation takes them.
 
-use crate::gemm::Arithmetic;
+use crate::gemm::epilogue::TileEpilogue;
+use crate::gemm::{MatMut, MatRef};
 use crate::math::Function;
 use crate::simd::{Float, Simd};
 
@@ -148,20 +149,7 @@ pub(crate) fn tanh_backward<V: Float>(d: V, y: V) -> V {
 /// `d[i] *= activation'(z)` from what the activation keeps.
 #[inline(always)]
 pub(crate) fn backward<S: Simd>(s: S, activation: Activation, kept: &[f32], d: &mut [f32]) {
-    with_backward!(activation, f32, S, multiply(s, kept, d));
-}
-
-/// There is one call of `backward`, for whole vectors and for what is left, as every derivative is compiled into it.
-#[inline(always)]
-fn multiply<S: Simd>(s: S, kept: &[f32], d: &mut [f32], backward: impl Fn(S::F32, S::F32) -> S::F32) {
-    let lanes = S::F32::LANES;
-    for (kept, d) in kept.chunks(lanes).zip(d.chunks_mut(lanes)) {
-        let is_whole = d.len() == lanes;
-        let (x, y) = match is_whole {
-            true => (S::F32::load(s, d), S::F32::load(s, kept)),
-            false => (S::F32::load_partial(s, d), S::F32::load_partial(s, kept)),
-        };
-        let x = backward(x, y);
-        if is_whole { x.store(d) } else { x.store_partial(s, d) }
-    }
+    let len = d.len();
+    let kept = MatRef::from_row_major(kept, 1, len);
+    TileEpilogue::Derivative { activation, kept }.apply(s, MatMut::from_row_major(d, 1, len));
 }

@@ -16,7 +16,7 @@ mod copy;
 mod direct;
 mod dot;
 mod element;
-mod epilogue;
+pub(crate) mod epilogue;
 mod loops;
 mod micro;
 mod narrow;

@@ -3,7 +3,7 @@
 use super::{Arithmetic, Epilogue, MatMut, MatRef};
 use crate::activation::{Activation, with_backward, with_forward};
 use crate::reduce::add_rows;
-use crate::simd::{Float, Simd};
+use crate::simd::{Float, MAX_LANES, Simd};
 
 /// One [`Epilogue`](super::Epilogue), as seen from C or, where the product is computed transposed, from its transpose.
 #[derive(Clone, Copy)]
@@ -136,52 +136,68 @@ impl<'a, T: Arithmetic> TileEpilogue<'a, T> {
     pub(crate) fn apply<S: Simd>(self, s: S, mut tile: MatMut<'_, T>) {
         match self {
             TileEpilogue::None => {}
-            TileEpilogue::Bias { bias, activation } => match T::mapped(activation) {
-                None => with_forward!(activation, T, S, add_bias(s, tile, bias)),
-                Some(function) => {
-                    if !matches!(bias, Bias::None) {
-                        add_bias(
-                            s,
-                            tile.reborrow(),
-                            bias,
+            TileEpilogue::Bias { bias, activation } => {
+                // What changes nothing that it is added to.
+                let nothing = [T::from(-0.0)];
+                let bias_of_tile = bias.over(tile.rows(), tile.cols()).unwrap_or_else(
+                    #[inline(always)]
+                    // SAFETY: all elements are this one.
+                    || unsafe { MatRef::from_raw_parts(nothing.as_ptr(), tile.rows(), tile.cols(), 0, 0) },
+                );
+                match T::mapped(activation) {
+                    None => with_forward!(activation, T, S, add_bias(s, tile, bias_of_tile)),
+                    Some(function) => {
+                        if !matches!(bias, Bias::None) {
+                            add_bias(
+                                s,
+                                tile.reborrow(),
+                                bias_of_tile,
+                                #[inline(always)]
+                                |z| z,
+                            );
+                        }
+                        for_each_run(
+                            tile,
                             #[inline(always)]
-                            |z| z,
+                            |x| T::map::<S>(function, x),
                         );
                     }
-                    for_each_run(
-                        tile,
-                        #[inline(always)]
-                        |x| T::map::<S>(function, x),
-                    );
                 }
-            },
-            TileEpilogue::Derivative { activation, kept } => with_backward!(activation, T, S, multiply(s, tile, kept)),
+            }
+            TileEpilogue::Derivative { activation, kept } => with_backward!(activation, T, S, combine(s, tile, kept)),
         }
+    }
+}
+
+impl<'a, T: Arithmetic> Bias<'a, T> {
+    /// What is added to each element of a tile of C.
+    #[inline(always)]
+    fn over(self, rows: usize, cols: usize) -> Option<MatRef<'a, T>> {
+        let (bias, len, row_stride, col_stride) = match self {
+            Bias::None => return None,
+            Bias::OfColumn(bias) => (bias, cols, 0, 1),
+            Bias::OfRow(bias) => (bias, rows, 1, 0),
+        };
+        assert!(bias.len() == len);
+        // SAFETY: each index is that of a column or a row, of which there are as many as values.
+        Some(unsafe { MatRef::from_raw_parts(bias.as_ptr(), rows, cols, row_stride, col_stride) })
     }
 }
 
 #[inline(always)]
 fn add_bias<S: Simd, T: Arithmetic>(
     s: S,
-    mut tile: MatMut<'_, T>,
-    bias: Bias<'_, T>,
+    tile: MatMut<'_, T>,
+    bias: MatRef<'_, T>,
     activation: impl Fn(T::Vector<S>) -> T::Vector<S>,
 ) {
-    for i in 0..tile.rows() {
-        for_each_vector(
-            s,
-            tile.row_mut(i),
-            #[inline(always)]
-            |x, j, len| {
-                let x = match bias {
-                    Bias::None => x,
-                    Bias::OfRow(bias) => x + T::Vector::<S>::splat(s, bias[i]),
-                    Bias::OfColumn(bias) => x + load(s, &bias[j..j + len]),
-                };
-                activation(x)
-            },
-        );
-    }
+    combine(
+        s,
+        tile,
+        bias,
+        #[inline(always)]
+        |x, bias| activation(x + bias),
+    );
 }
 
 /// Calls `f` with each row, or with all of them where they follow each other.
@@ -195,54 +211,87 @@ fn for_each_run<T: Arithmetic>(mut tile: MatMut<'_, T>, f: impl Fn(&mut [T])) {
     }
 }
 
-/// `d * activation'(z)`, from `d` and what the activation keeps.
+/// Replaces each vector of a tile whose rows are contiguous by `f` of it and of what lies in the same place of `other`. Vectors
+/// below each other follow each other: tiles are a few vectors wide, and the ends of so short rows would take longer than most
+/// functions. There is one call of `f`, for whole vectors and for what is left of a row, as every activation is compiled into it.
+///
+/// What did not help: the micro-kernel asking for its tile's lines of `other`, or of C as well; the first half of GELU's
+/// derivative for the next vector beside the second half for this one, which saves 0.01 of 64x128x784 and costs other
+/// activations as much.
 #[inline(always)]
-fn multiply<S: Simd, T: Arithmetic>(
+fn combine<S: Simd, T: Arithmetic>(
     s: S,
     mut tile: MatMut<'_, T>,
-    kept: MatRef<'_, T>,
-    backward: impl Fn(T::Vector<S>, T::Vector<S>) -> T::Vector<S>,
+    other: MatRef<'_, T>,
+    f: impl Fn(T::Vector<S>, T::Vector<S>) -> T::Vector<S>,
 ) {
-    for i in 0..tile.rows() {
-        let row = tile.row_mut(i);
-        if kept.col_stride() == 1 {
-            let kept = kept.row(i);
-            for_each_vector(
-                s,
-                row,
-                #[inline(always)]
-                |d, j, len| backward(d, load(s, &kept[j..j + len])),
-            );
-        } else {
-            // Element by element, with the same operations in one lane.
-            for (j, d) in row.iter_mut().enumerate() {
-                let one_kept = T::Vector::<S>::splat(s, kept.get(i, j));
-                backward(T::Vector::<S>::splat(s, *d), one_kept).store_partial(s, std::slice::from_mut(d));
-            }
-        }
-    }
-}
-
-/// Replaces each vector of a row by `f` of it, its first column and the number of its lanes. There is one call of `f`, for
-/// whole vectors and for what is left, as every activation is compiled into it.
-#[inline(always)]
-fn for_each_vector<S: Simd, T: Arithmetic>(
-    s: S,
-    row: &mut [T],
-    f: impl Fn(T::Vector<S>, usize, usize) -> T::Vector<S>,
-) {
+    let (rows, cols) = (tile.rows(), tile.cols());
+    assert!(tile.has_contiguous_rows() && (other.rows(), other.cols()) == (rows, cols));
     let lanes = T::Vector::<S>::LANES;
-    for (col, part) in (0..).step_by(lanes).zip(row.chunks_mut(lanes)) {
-        let y = f(load(s, part), col, part.len());
-        if part.len() == lanes { y.store(part) } else { y.store_partial(s, part) }
+    let (to_stride, from_stride, step) = (tile.row_stride(), other.row_stride(), other.col_stride());
+    // Then vectors of it are made of its elements, once if they are the same in all rows.
+    let is_gathered = match step {
+        0 => from_stride == 0,
+        _ => step != 1,
+    };
+    // Then the rows are one, which is cut into vectors below each other, and perhaps a part of one.
+    let is_dense = step == 1 && (rows == 1 || (to_stride, from_stride) == (cols as isize, cols as isize));
+    let width = if is_dense { rows * cols } else { cols };
+    let mut j = 0;
+    while j < width {
+        let (count, stride) = (lanes.min(width - j), lanes as isize);
+        let (rows, to_stride, from_stride) = match is_dense {
+            true => (((width - j) / lanes).max(1), stride, stride),
+            false => (rows, to_stride, from_stride),
+        };
+        let tail = T::Vector::<S>::tail(s, count);
+        let is_plain = count == lanes && (step != 0 || is_gathered);
+        let mut to = tile.as_mut_ptr().wrapping_add(j);
+        let mut from = other.as_ptr().wrapping_offset(j as isize * step);
+        let mut left = rows;
+        while left > 0 {
+            let run = if is_gathered && from_stride != 0 { 1 } else { left };
+            left -= run;
+            let gathered;
+            let mut at = from;
+            if is_gathered {
+                // SAFETY: `other` has `count` elements here.
+                gathered = unsafe { gather(from, step, count) };
+                at = gathered.as_ptr();
+            }
+            for _ in 0..run {
+                // SAFETY: both have `count` elements here, as many as `tail` has lanes. Those of the tile are ours and lie side by
+                // side, as do those of `other`, gathered or not, unless they are the same.
+                unsafe {
+                    let (x, y) = if is_plain {
+                        (T::Vector::<S>::load_ptr(s, to), T::Vector::<S>::load_ptr(s, at))
+                    } else {
+                        let y = match step {
+                            0 => T::Vector::<S>::splat(s, *at),
+                            _ => T::Vector::<S>::load_tail(s, at, tail),
+                        };
+                        (T::Vector::<S>::load_tail(s, to, tail), y)
+                    };
+                    let z = f(x, y);
+                    if is_plain { z.store_ptr(to) } else { z.store_tail(to, tail) }
+                }
+                (to, at) = (to.wrapping_offset(to_stride), at.wrapping_offset(from_stride));
+            }
+            from = from.wrapping_offset(run as isize * from_stride);
+        }
+        j += if is_dense { rows * count } else { count };
     }
 }
 
-/// A whole vector, or what there is of one.
-#[inline(always)]
-fn load<S: Simd, T: Arithmetic>(s: S, from: &[T]) -> T::Vector<S> {
-    match from.len() == T::Vector::<S>::LANES {
-        true => T::Vector::<S>::load(s, from),
-        false => T::Vector::<S>::load_partial(s, from),
-    }
+/// So many elements that lie `step` apart, and zeros. A function of its own, as it is seldom needed.
+///
+/// # Safety
+/// - These elements must be readable.
+#[inline(never)]
+unsafe fn gather<T: Arithmetic>(from: *const T, step: isize, count: usize) -> [T; MAX_LANES] {
+    std::array::from_fn(|i| match i < count {
+        // SAFETY: the caller's promise.
+        true => unsafe { *from.offset(i as isize * step) },
+        false => T::default(),
+    })
 }
