@@ -262,6 +262,34 @@ pub(crate) trait Float:
         }
     }
 
+    /// Transposes `LANES` rows of `columns` elements, fewer than `LANES`: by quarters of vectors and what is left by elements.
+    ///
+    /// # Safety
+    /// - Each of the `LANES` rows from `from` on must have `columns` readable elements, and each of the `columns` rows from `to`
+    ///   on `LANES` writable ones; the two must not share memory.
+    #[inline(always)]
+    unsafe fn transpose_part(
+        s: Self::Simd,
+        columns: usize,
+        from: *const Self::Scalar,
+        from_stride: isize,
+        to: *mut Self::Scalar,
+        to_stride: isize,
+    ) {
+        let whole = (columns / Self::QUARTER * Self::QUARTER) as isize;
+        // SAFETY: the caller's promise.
+        unsafe {
+            for j in (0..whole).step_by(Self::QUARTER) {
+                Self::transpose_quarter(s, from.offset(j), from_stride, to.offset(j * to_stride), to_stride);
+            }
+            for j in whole..columns as isize {
+                for row in 0..Self::LANES as isize {
+                    *to.offset(j * to_stride + row) = *from.offset(row * from_stride + j);
+                }
+            }
+        }
+    }
+
     /// `f()`. The portable path compiles it as a function of its own, once for all kernels that have it in them: it is long
     /// there, and need not be fast.
     #[inline(always)]

@@ -2,6 +2,7 @@
 //! are neighbours.
 
 use super::band::nr;
+use super::micro::opaque;
 use super::{Arithmetic, MatMut, MatRef};
 use crate::simd::{Float, Simd};
 use std::mem::MaybeUninit;
@@ -163,8 +164,12 @@ fn transpose<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'
                         next.wrapping_sub(cols.next_multiple_of(lanes)).wrapping_offset(lanes as isize * from_stride)
                     }
                 };
-                for row in 0..block_rows as isize {
-                    T::Vector::<S>::prefetch(s, next.wrapping_offset(row * from_stride));
+                // As many as a whole block has, by fours that share a pointer: no loop whose end has to be found.
+                for group in (0..lanes).step_by(4) {
+                    let group = opaque(next.wrapping_offset(group as isize * from_stride));
+                    for row in 0..4 {
+                        T::Vector::<S>::prefetch(s, group.wrapping_offset(row * from_stride));
+                    }
                 }
                 if block_rows == lanes {
                     T::Vector::<S>::transpose(s, from, from_stride, to, to_stride);
@@ -177,8 +182,8 @@ fn transpose<S: Simd, T: Arithmetic>(s: S, from: MatRef<'_, T>, mut to: MatMut<'
     }
 }
 
-/// Fewer columns than a vector has lanes, of a multiple of as many rows: by quarters of vectors and what is left by elements. A
-/// function of its own, so that the loop over whole blocks keeps its registers.
+/// Fewer columns than a vector has lanes, of a multiple of as many rows. A function of its own, so that the loop over whole
+/// blocks keeps its registers.
 ///
 /// # Safety
 /// - Each of the rows from `from` on must have as many readable elements as there are columns, and from `to` on the other
@@ -195,21 +200,12 @@ unsafe fn transpose_columns<S: Simd, T: Arithmetic>(
     s.run(
         #[inline(always)]
         |s| {
-            let (lanes, quarter) = (T::Vector::<S>::LANES, T::Vector::<S>::QUARTER);
-            let whole = (cols / quarter * quarter) as isize;
+            let lanes = T::Vector::<S>::LANES;
             for i in (0..rows).step_by(lanes) {
                 // SAFETY: the caller's promise, for LANES rows from i on.
                 unsafe {
                     let (from, to) = (from.offset(i as isize * from_stride), to.add(i));
-                    for j in (0..whole).step_by(quarter) {
-                        let (from, to) = (from.offset(j), to.offset(j * to_stride));
-                        T::Vector::<S>::transpose_quarter(s, from, from_stride, to, to_stride);
-                    }
-                    for j in whole..cols as isize {
-                        for row in 0..lanes as isize {
-                            *to.offset(j * to_stride + row) = *from.offset(row * from_stride + j);
-                        }
-                    }
+                    T::Vector::<S>::transpose_part(s, cols, from, from_stride, to, to_stride);
                 }
             }
         },
