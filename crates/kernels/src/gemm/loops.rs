@@ -18,7 +18,9 @@
 //!
 //! What did not help: the micro-kernel asking for three rows of the next tile of A as it goes along its own, whether
 //! they come from the L2 or the L3 cache; more rows of B ahead than 8, where B comes from the L3 cache; K in steps so short
-//! that a tile of B stays in the L1 cache while all tiles of a packed A pass, sums waiting in memory (0.97 with AVX2).
+//! that a tile of B stays in the L1 cache while all tiles of a packed A pass, sums waiting in memory (0.97 with AVX2); packing parts
+//! of the next panel of a transposed B between the tiles of this one: what waits behind hundreds of multiplications does not
+//! start before them, so that 1.01 to 1.02 is all that it gives 64x128x784 with AVX-512, and nothing 64x100x128.
 
 use super::band::{ATile, BBlock, band, mr, nr, streams};
 use super::epilogue::TileEpilogue;
@@ -63,16 +65,18 @@ pub(crate) fn serial<S: Simd, T: Arithmetic>(problem: &mut Problem<'_, T>) {
 }
 
 /// Whether B lies in columns and is so much larger than A and C that to transpose these costs less: A on its way to panels,
-/// C on its way to memory. That spares 16x128x784 NT 0.3 of its time with AVX2, 64x128x784 0.04.
+/// C on its way to memory. That spares 16x128x784 NT 0.3 of its time with AVX2, 64x128x784 0.04, and with AVX-512 16x128x784 0.15,
+/// 32x512x512 0.18.
 #[inline]
 fn is_better_transposed<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> bool {
     let BOperand::View(b) = problem.b else {
         return false;
     };
     let (m, n, k) = problem.shape();
-    let lanes = T::Vector::<S>::LANES;
+    let (lanes, nr) = (T::Vector::<S>::LANES, nr::<S, T>());
+    let is_deep = nr * k * size_of::<T>() > blocking::L1_BYTES / 3 * 2;
     problem.order == Order::Chain
-        && m * size_of::<T>() <= S::TRANSPOSED_C_BYTES
+        && m * size_of::<T>() <= S::TRANSPOSED_C_BYTES[usize::from(is_deep)]
         && b.row_stride() == 1
         && b.col_stride() != 1
         && problem.a.has_contiguous_rows()
@@ -80,7 +84,11 @@ fn is_better_transposed<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> boo
         && k <= blocking::k_block(k)
         // Of the lanes, which run along the rows, seven eighths are used.
         && m.next_multiple_of(lanes) * 7 <= m * 8
-        && m * (k + n) * 3 <= k * n * 2
+        && match S::NV {
+            1 => m * (k + n) * 3 <= k * n * 2,
+            // Part of a wide tile takes as long as all of it.
+            _ => m * (k + n) * 2 < k * n && (m <= lanes || m.is_multiple_of(nr)),
+        }
 }
 
 #[inline(always)]
