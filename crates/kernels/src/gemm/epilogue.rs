@@ -211,6 +211,10 @@ fn for_each_run<T: Arithmetic>(mut tile: MatMut<'_, T>, f: impl Fn(&mut [T])) {
     }
 }
 
+/// Parts of rows that are read before the first of them is written: some CPUs let a masked load wait for a masked store of the same
+/// line, which takes 27 cycles a row of 64x10.
+const PARTS_AT_ONCE: usize = 8;
+
 /// Replaces each vector of a tile whose rows are contiguous by `f` of it and of what lies in the same place of `other`. Vectors
 /// below each other follow each other: tiles are a few vectors wide, and the ends of so short rows would take longer than most
 /// functions. There is one call of `f`, for whole vectors and for what is left of a row, as every activation is compiled into it.
@@ -245,12 +249,18 @@ fn combine<S: Simd, T: Arithmetic>(
             false => (rows, to_stride, from_stride),
         };
         let tail = T::Vector::<S>::tail(s, count);
-        let is_plain = count == lanes && (step != 0 || is_gathered);
+        let is_whole = count == lanes;
+        let is_plain = is_whole && (step != 0 || is_gathered);
         let mut to = tile.as_mut_ptr().wrapping_add(j);
         let mut from = other.as_ptr().wrapping_offset(j as isize * step);
+        let mut parts = [[T::default(); MAX_LANES]; PARTS_AT_ONCE];
         let mut left = rows;
         while left > 0 {
-            let run = if is_gathered && from_stride != 0 { 1 } else { left };
+            let run = match (is_gathered && from_stride != 0, is_whole) {
+                (true, _) => 1,
+                (false, true) => left,
+                (false, false) => left.min(PARTS_AT_ONCE),
+            };
             left -= run;
             let gathered;
             let mut at = from;
@@ -259,24 +269,35 @@ fn combine<S: Simd, T: Arithmetic>(
                 gathered = unsafe { gather(from, step, count) };
                 at = gathered.as_ptr();
             }
-            for _ in 0..run {
-                // SAFETY: both have `count` elements here, as many as `tail` has lanes. Those of the tile are ours and lie side by
-                // side, as do those of `other`, gathered or not, unless they are the same.
-                unsafe {
-                    let (x, y) = if is_plain {
-                        (T::Vector::<S>::load_ptr(s, to), T::Vector::<S>::load_ptr(s, at))
-                    } else {
-                        let y = match step {
-                            0 => T::Vector::<S>::splat(s, *at),
-                            _ => T::Vector::<S>::load_tail(s, at, tail),
-                        };
-                        (T::Vector::<S>::load_tail(s, to, tail), y)
-                    };
-                    let z = f(x, y);
-                    if is_plain { z.store_ptr(to) } else { z.store_tail(to, tail) }
+            let part_of = |i: usize| to.wrapping_offset(i as isize * to_stride);
+            let (mut place, mut place_stride) = (to, to_stride);
+            if !is_whole {
+                for (i, part) in parts.iter_mut().enumerate().take(run) {
+                    // SAFETY: the tile has `count` elements here, as many as `tail` has lanes.
+                    unsafe { T::Vector::<S>::load_tail(s, part_of(i), tail) }.store(part);
                 }
-                (to, at) = (to.wrapping_offset(to_stride), at.wrapping_offset(from_stride));
+                (place, place_stride) = (parts.as_mut_ptr().cast(), MAX_LANES as isize);
             }
+            for _ in 0..run {
+                // SAFETY: both have a vector here, or `count` elements, as many as `tail` has lanes. Those of the tile are ours and
+                // lie side by side, as do those of `other`, gathered or not, unless they are the same.
+                unsafe {
+                    let y = match (is_plain, step) {
+                        (true, _) => T::Vector::<S>::load_ptr(s, at),
+                        (false, 0) => T::Vector::<S>::splat(s, *at),
+                        (false, _) => T::Vector::<S>::load_tail(s, at, tail),
+                    };
+                    f(T::Vector::<S>::load_ptr(s, place), y).store_ptr(place);
+                }
+                (place, at) = (place.wrapping_offset(place_stride), at.wrapping_offset(from_stride));
+            }
+            if !is_whole {
+                for (i, part) in parts.iter().enumerate().take(run) {
+                    // SAFETY: as above.
+                    unsafe { T::Vector::<S>::load(s, part).store_tail(part_of(i), tail) };
+                }
+            }
+            to = part_of(run);
             from = from.wrapping_offset(run as isize * from_stride);
         }
         j += if is_dense { rows * count } else { count };
