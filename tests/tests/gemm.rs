@@ -49,13 +49,15 @@ fn generated_f64_cases_are_right_and_equal_on_every_isa() {
 /// Few columns of C beside more rows than several tiles have, from an A in rows or in columns.
 fn few_columns(isa: &KernelSet) {
     let mut random = Random::new(8);
-    for (m, k) in [(40, 0), (100, 1), (127, 16), (130, 37), (161, 64)] {
+    for (m, k) in [(40, 0), (100, 1), (45, 2), (83, 3), (127, 16), (130, 37), (161, 64), (61, 512)] {
         for n in 2..=13 {
             for a_layout in [Layout::RowMajor, Layout::ColMajor] {
                 for b_layout in [Layout::RowMajor, Layout::RowPadded] {
-                    let layouts = (a_layout, b_layout, random.choose(&Layout::WRITABLE));
-                    let case = GemmCase::<f32>::with_layouts((m, n, k), layouts, &mut random);
-                    judge(isa, &case, case.random_epilogue(&mut random));
+                    for c_layout in [Layout::RowMajor, random.choose(&Layout::WRITABLE)] {
+                        let layouts = (a_layout, b_layout, c_layout);
+                        let case = GemmCase::<f32>::with_layouts((m, n, k), layouts, &mut random);
+                        judge(isa, &case, case.random_epilogue(&mut random));
+                    }
                 }
             }
         }

@@ -53,7 +53,7 @@ pub(crate) fn kernels<S: Simd>(problem: &Problem<'_, f32>) -> Option<Kernels> {
     if !fits {
         return None;
     }
-    pairs::kernels::<S>(n, k, b.row_stride())
+    pairs::kernels::<S>(problem, b)
         .or_else(|| columns::kernels::<S>(n, k, b.row_stride()))
         .or_else(|| fours::kernels::<S>(n, k, b.row_stride()))
 }
@@ -167,5 +167,23 @@ unsafe fn store_quarters<S: Simd>(
         if is_new(3) {
             value.store_quarter::<3>(c.wrapping_offset(3 * stride), tail);
         }
+    }
+}
+
+/// Puts `alpha product + beta C` into a vector of elements from `row` on of a C whose rows follow each other.
+///
+/// # Safety
+/// - They must be there and nothing else use them.
+#[inline(always)]
+unsafe fn store_whole<S: Simd>(s: S, tile: &Tile, product: S::F32, row: usize) {
+    let c = tile.c.wrapping_offset(row as isize * tile.c_row_stride);
+    let alpha = S::F32::splat(s, tile.alpha);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let value = match tile.beta {
+            None => alpha * product,
+            Some(beta) => alpha.mul_add(product, S::F32::splat(s, beta) * S::F32::load_ptr(s, c)),
+        };
+        value.store_ptr(c);
     }
 }
