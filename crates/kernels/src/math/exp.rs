@@ -54,22 +54,12 @@ pub(crate) fn exp<V: Float32, const N: usize>(x: [V; N]) -> [V; N] {
 /// Whether each |x| is below `bound`.
 #[inline(always)]
 pub(crate) fn are_below<V: Float32, const N: usize>(x: [V; N], bound: f32) -> bool {
-    let bound = x[0].constant(bound);
-    if N == 1 {
-        return V::all(x[0].abs().lt(bound));
+    // As whole numbers, of which the largest is one comparison, magnitudes are in order, and NaN above all of them.
+    let mut largest = x[0].abs().to_bits();
+    for x in &x[1..] {
+        largest = largest.max(x.abs().to_bits());
     }
-    // No |x| is above the root of the sum, which has a 1 so as not to be subnormal: mostly, that answers for all.
-    let mut sum = bound.constant(1.0);
-    for x in x {
-        sum = x.mul_add(x, sum);
-    }
-    let mut are_below = true;
-    if !V::all(sum.lt(bound * bound)) {
-        for x in x {
-            are_below &= V::all(x.abs().lt(bound));
-        }
-    }
-    are_below
+    V::all(largest.lt(x[0].constant(bound).to_bits()))
 }
 
 #[inline(always)]
