@@ -107,7 +107,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Whether tiles ask for lines of C that an L2 cache holds, too. With AVX-512 that takes 2 to 5 % of 64 to 512 cubed; with
     /// AVX2 not to ask takes 3 % where K is 64. Not to ask for lines from afar takes 2 % of 1024 cubed and 6 % of 10000x64x64.
     const FETCHES_NEAR_C: bool;
-    /// Whether loops of functions in stages begin with the last stage or end with it, which matters by up to a tenth.
+    /// Whether loops of functions in stages take the last stage first, or the first, the last and then the second, which matters
+    /// by up to a tenth.
     const LAST_STAGE_FIRST: bool;
     /// Whether functions whose stages take two vectors in step are faster with the stages of three pairs side by side.
     const OVERLAPS_STAGES: bool;
@@ -504,7 +505,8 @@ pub(crate) trait Float32: Float<Scalar = f32> {
     }
 
     /// Keeps the compiler from computing one of the vectors as far as it goes before it begins with the next, which would leave a
-    /// CPU that looks ahead by few operations but one chain of them to work on.
+    /// CPU that looks ahead by few operations but one chain of them to work on; with AVX-512 also from computing what only the
+    /// next turn of a loop needs later than here, behind a branch.
     #[inline(always)]
     fn in_step<const N: usize>(vectors: &mut [Self; N]) {
         let _ = vectors;

@@ -125,10 +125,9 @@ pub(crate) fn map_pipelined<S: Simd, T, U>(
                     after_second = second(after_first);
                     next = first(pair.load(s));
                 } else {
-                    let next_after_second = second(after_first);
                     next = first(pair.load(s));
                     place.store(third(after_second));
-                    after_second = next_after_second;
+                    after_second = second(after_first);
                 }
                 after_first = next;
                 (place, next_place) = (next_place, pair);

@@ -74,7 +74,10 @@ fn reciprocal<V: Float32>(d: V, d_low: V) -> V {
 /// Of two vectors x, with the sum and r of [`reduce`].
 #[inline(always)]
 pub(crate) fn first<V: Float32>([x, y]: [V; 2]) -> [(V, (V, V)); 2] {
-    [(x, reduce(x)), (y, reduce(y))]
+    let ((sum_x, r_x), (sum_y, r_y)) = (reduce(x), reduce(y));
+    let mut r = [r_x, r_y];
+    V::in_step(&mut r);
+    [(x, (sum_x, r[0])), (y, (sum_y, r[1]))]
 }
 
 #[inline(always)]
@@ -90,7 +93,20 @@ pub(crate) fn second<V: Float32>([(x, of_x), (y, of_y)]: [(V, (V, V)); 2]) -> [Q
 
 #[inline(always)]
 pub(crate) fn third<V: Float32>([x, y]: [Quotient<V>; 2]) -> [V; 2] {
-    [x.divide(), y.divide()]
+    // As `reciprocal` has it, step by step for both.
+    let one = x.d.constant(1.0);
+    let mut w = [one / x.d, one / y.d];
+    V::in_step(&mut w);
+    let mut remainder = [w[0].neg_mul_add(x.d, one), w[1].neg_mul_add(y.d, one)];
+    V::in_step(&mut remainder);
+    remainder = [w[0].neg_mul_add(x.d_low, remainder[0]), w[1].neg_mul_add(y.d_low, remainder[1])];
+    V::in_step(&mut remainder);
+    [scaled(w[0], remainder[0], x.exponent), scaled(w[1], remainder[1], y.exponent)]
+}
+
+#[inline(always)]
+fn scaled<V: Float32>(w: V, remainder: V, exponent: V::Bits) -> V {
+    (w.mul_add(remainder, w).to_bits() + exponent).bits_to_float()
 }
 
 /// As in [`sigmoid`], from each sum and r.
@@ -111,15 +127,10 @@ fn tame_quotient<V: Float32>(sum: V, q: V) -> Quotient<V> {
 }
 
 impl<V: Float32> Quotient<V> {
-    /// The one whose [`divide`](Self::divide) is `y`, to the bit.
+    /// The one of which [`third`] makes `y`, to the bit.
     #[inline(always)]
     fn of_value(y: V) -> Self {
         let one = y.constant(1.0);
         Quotient { exponent: y.to_bits() - one.to_bits(), d: one, d_low: y.constant(0.0) }
-    }
-
-    #[inline(always)]
-    fn divide(self) -> V {
-        (reciprocal(self.d, self.d_low).to_bits() + self.exponent).bits_to_float()
     }
 }

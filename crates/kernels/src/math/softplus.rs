@@ -36,6 +36,7 @@ pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> [[V; N]; 3] {
     for i in 0..N {
         (sum[i], r[i]) = reduce(minus_abs(x[i]));
     }
+    V::in_step(&mut r);
     [x, sum, r]
 }
 

@@ -296,6 +296,14 @@ impl Float32 for F32x16 {
         }
     }
 
+    #[inline(always)]
+    fn in_step<const N: usize>(vectors: &mut [Self; N]) {
+        if let [a, b] = vectors.as_mut_slice() {
+            // SAFETY: the vectors prove the features.
+            [a.0, b.0] = unsafe { two_in_step([a.0, b.0]) };
+        }
+    }
+
     with_intrinsics! {
         fn to_bits(self) -> I32x16 { I32x16(_mm512_castps_si512(self.0)) }
         fn from_bytes(_s: Avx512, bytes: &[u8; 16]) -> Self {
@@ -600,4 +608,18 @@ unsafe fn as_it_is(mut x: __m512) -> __m512 {
         std::arch::asm!("/* {} */", inout(zmm_reg) x, options(pure, nomem, nostack, preserves_flags));
     }
     x
+}
+
+/// See [`Float32::in_step`].
+///
+/// # Safety
+/// - The CPU must have AVX-512F.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn two_in_step([mut a, mut b]: [__m512; 2]) -> [__m512; 2] {
+    // SAFETY: it has no instruction, so it does nothing.
+    unsafe {
+        std::arch::asm!("/* {} {} */", inout(zmm_reg) a, inout(zmm_reg) b, options(nomem, nostack, preserves_flags));
+    }
+    [a, b]
 }
