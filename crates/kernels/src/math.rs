@@ -253,10 +253,7 @@ macro_rules! unary {
         }
     )*};
 }
-unary!(
-    Expm1 expm1,
-    Relu relu
-);
+unary!(Relu relu);
 
 macro_rules! in_pairs {
     ($($type:ident $module:ident),*) => {$(
@@ -275,8 +272,7 @@ macro_rules! in_pairs {
     )*};
 }
 in_pairs!(
-    Exp exp,
-    Erf erf
+    Exp exp
 );
 
 macro_rules! in_stages {
@@ -300,6 +296,6 @@ macro_rules! in_stages {
     )*)*};
 }
 in_stages! {
-    map_stages: GeluTanh gelu_tanh, Silu silu, Tanh tanh;
+    map_stages: Erf erf, Expm1 expm1, GeluTanh gelu_tanh, Silu silu, Tanh tanh;
     map_pipelined: Gelu gelu, Ln ln, Log1p log1p, Sigmoid sigmoid, Softplus softplus;
 }

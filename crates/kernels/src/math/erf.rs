@@ -16,27 +16,43 @@ const G: [f32; 6] = [-1.628_052_6, -0.917_310_8, -0.151_650_76, 0.032_891_396, -
 /// From here on the result rounds to 1.
 const HIGHEST: f32 = 4.0;
 
-/// The error function of each. ±0 for ±0, ±1 for ±infinity, NaN for NaN.
+/// Each x, the result where |x| is below 1 but for the sign of 0, and |x|, at most [`HIGHEST`].
 #[inline(always)]
-pub(crate) fn erf<V: Float32, const N: usize>(x: [V; N]) -> [V; N] {
-    let (mut square, mut clamped, mut sum, mut f) = (x, x, x, x);
+pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> [[V; N]; 3] {
+    let (mut square, mut clamped) = (x, x);
     for i in 0..N {
         square[i] = x[i] * x[i];
         // The constant first: where x is NaN, the minimum chooses x.
         clamped[i] = x[i].constant(HIGHEST).min(x[i].abs());
     }
-    let small = polynomials(square, &Q);
+    let mut small = polynomials(square, &Q);
+    for i in 0..N {
+        small[i] = small[i].mul_add(x[i].abs(), x[i].abs());
+    }
+    [x, small, clamped]
+}
+
+/// Each x, the small result, and what [`reduce_product`] makes of the logarithm of the power.
+#[inline(always)]
+pub(crate) fn second<V: Float32, const N: usize>([x, small, clamped]: [[V; N]; 3]) -> [[V; N]; 4] {
     let g = polynomials(clamped, &G);
+    let (mut sum, mut f) = (x, x);
     for i in 0..N {
         (sum[i], f[i]) = reduce_product(clamped[i], g[i]);
     }
+    [x, small, sum, f]
+}
+
+/// The error function. ±0 for ±0, ±1 for ±infinity, NaN for NaN.
+#[inline(always)]
+pub(crate) fn third<V: Float32, const N: usize>([x, small, sum, f]: [[V; N]; 4]) -> [V; N] {
     let power = exp2_of_rests(f);
     let mut y = x;
     for i in 0..N {
-        let (a, one) = (x[i].abs(), x[i].constant(1.0));
+        let one = x[i].constant(1.0);
         let t = (sum[i].to_bits().shift_left::<23>() + one.to_bits()).bits_to_float();
         let large = t.neg_mul_add(power[i], one);
-        y[i] = V::select(a.lt(one), small[i].mul_add(a, a), large).copysign(x[i]);
+        y[i] = V::select(x[i].abs().lt(one), small[i], large).copysign(x[i]);
     }
     y
 }
