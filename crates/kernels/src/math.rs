@@ -241,6 +241,7 @@ macro_rules! unary {
                 map::map(
                     s,
                     elements,
+                    map::NEAR_AHEAD,
                     #[inline(always)]
                     |[x, y]| {
                         S::F32::apart(
@@ -264,6 +265,7 @@ macro_rules! in_pairs {
                 map::map(
                     s,
                     elements,
+                    map::AHEAD,
                     #[inline(always)]
                     |x| $module::$module(x),
                 );

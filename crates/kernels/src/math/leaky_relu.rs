@@ -15,6 +15,7 @@ pub(crate) fn map<S: Simd>(s: S, slope: f32, elements: Elements<'_>) {
     map::map(
         s,
         elements,
+        map::NEAR_AHEAD,
         #[inline(always)]
         |[x, y]| [leaky_relu(slope, x), leaky_relu(slope, y)],
     );
