@@ -300,7 +300,8 @@ impl Float32 for F32x16 {
     fn in_step<const N: usize>(vectors: &mut [Self; N]) {
         if let [a, b] = vectors.as_mut_slice() {
             // SAFETY: the vectors prove the features.
-            [a.0, b.0] = unsafe { two_in_step([a.0, b.0]) };
+            let in_step = unsafe { two_in_step([a.0, b.0]) };
+            [a.0, b.0] = in_step;
         }
     }
 
