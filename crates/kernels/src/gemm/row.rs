@@ -91,6 +91,10 @@ const SWEPT_COLUMNS: usize = 2048;
 /// a loop: 1.07 times as fast for 1x784x128 as one by one, with AVX-512 and with AVX2.
 const ROWS_AT_ONCE: usize = 4;
 
+/// From so many vectors on, rows of B that are close to each other pass one by one where that is a faster
+/// [stream](Simd::STREAMED_ROW_BYTES).
+const NV_FOR_STREAM: usize = 4;
+
 impl<T: Arithmetic> Row<T> {
     /// Columns from `j` on of C: of the last of `NV` vectors `last` lanes, of the others all. By a copy of the operands, which may stay
     /// in registers.
@@ -105,6 +109,7 @@ impl<T: Arithmetic> Row<T> {
         let (mut a, mut b) = (self.a, self.b.wrapping_add(j));
         let c = c.wrapping_add(j);
         let mut sums: Option<[T::Vector<S>; NV]> = None;
+        let is_stream = NV >= NV_FOR_STREAM && self.b_stride.unsigned_abs() * size_of::<T>() <= S::STREAMED_ROW_BYTES;
         let block = k_block(self.k);
         let mut left = self.k;
         loop {
@@ -115,7 +120,9 @@ impl<T: Arithmetic> Row<T> {
                 // SAFETY: the caller's promise: as many rows of B are left.
                 passed += unsafe {
                     match depth - passed {
-                        ROWS_AT_ONCE.. => self.add_to::<S, NV, ROWS_AT_ONCE>(s, &mut a, &mut b, tail, &mut acc),
+                        ROWS_AT_ONCE.. if !is_stream => {
+                            self.add_to::<S, NV, ROWS_AT_ONCE>(s, &mut a, &mut b, tail, &mut acc)
+                        }
                         _ => self.add_to::<S, NV, 1>(s, &mut a, &mut b, tail, &mut acc),
                     }
                 };

@@ -17,6 +17,7 @@ impl Simd for Avx2 {
     const NV: usize = 1;
     const MR_MASKED: usize = 4;
     const NV_ROW: usize = 4;
+    const STREAMED_ROW_BYTES: usize = 0;
     const PACKS_SCATTERED_A: bool = false;
     const B_BLOCK_BYTES: usize = 256 * 1024;
     const M_FOR_PACKING_B: usize = 64;

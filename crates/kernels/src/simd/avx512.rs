@@ -20,6 +20,7 @@ impl Simd for Avx512 {
     // as many rows, and the one load of B that they would save in 16 hides anyway.
     const MR_MASKED: usize = 16;
     const NV_ROW: usize = 16;
+    const STREAMED_ROW_BYTES: usize = 1024;
     const PACKS_SCATTERED_A: bool = true;
     const B_BLOCK_BYTES: usize = 512 * 1024;
     const M_FOR_PACKING_B: usize = 768;

@@ -22,6 +22,7 @@ impl Simd for Portable {
     const NV: usize = 1;
     const MR_MASKED: usize = 4;
     const NV_ROW: usize = 4;
+    const STREAMED_ROW_BYTES: usize = 0;
     const PACKS_SCATTERED_A: bool = false;
     const B_BLOCK_BYTES: usize = 512 * 1024;
     const M_FOR_PACKING_B: usize = 64;
