@@ -65,10 +65,30 @@ pub(crate) fn of_negative<V: Float32>(a: V) -> V {
 /// `1 / (d + d_low)`
 #[inline(always)]
 fn reciprocal<V: Float32>(d: V, d_low: V) -> V {
-    let one = d.constant(1.0);
-    let w = one / d;
-    let remainder = w.neg_mul_add(d_low, w.neg_mul_add(d, one));
-    w.mul_add(remainder, w)
+    let [y] = reciprocals([d], [d_low]);
+    y
+}
+
+/// [`reciprocal`] of each, step by step for all of them.
+#[inline(always)]
+fn reciprocals<V: Float32, const N: usize>(d: [V; N], d_low: [V; N]) -> [V; N] {
+    let (mut w, mut remainder) = (d, d);
+    for w in &mut w {
+        *w = w.constant(1.0) / *w;
+    }
+    V::in_step(&mut w);
+    for i in 0..N {
+        remainder[i] = w[i].neg_mul_add(d[i], d[i].constant(1.0));
+    }
+    V::in_step(&mut remainder);
+    for i in 0..N {
+        remainder[i] = w[i].neg_mul_add(d_low[i], remainder[i]);
+    }
+    V::in_step(&mut remainder);
+    for i in 0..N {
+        w[i] = w[i].mul_add(remainder[i], w[i]);
+    }
+    w
 }
 
 /// Of two vectors x, with the sum and r of [`reduce`].
@@ -93,20 +113,8 @@ pub(crate) fn second<V: Float32>([(x, of_x), (y, of_y)]: [(V, (V, V)); 2]) -> [Q
 
 #[inline(always)]
 pub(crate) fn third<V: Float32>([x, y]: [Quotient<V>; 2]) -> [V; 2] {
-    // As `reciprocal` has it, step by step for both.
-    let one = x.d.constant(1.0);
-    let mut w = [one / x.d, one / y.d];
-    V::in_step(&mut w);
-    let mut remainder = [w[0].neg_mul_add(x.d, one), w[1].neg_mul_add(y.d, one)];
-    V::in_step(&mut remainder);
-    remainder = [w[0].neg_mul_add(x.d_low, remainder[0]), w[1].neg_mul_add(y.d_low, remainder[1])];
-    V::in_step(&mut remainder);
-    [scaled(w[0], remainder[0], x.exponent), scaled(w[1], remainder[1], y.exponent)]
-}
-
-#[inline(always)]
-fn scaled<V: Float32>(w: V, remainder: V, exponent: V::Bits) -> V {
-    (w.mul_add(remainder, w).to_bits() + exponent).bits_to_float()
+    let [of_x, of_y] = reciprocals([x.d, y.d], [x.d_low, y.d_low]);
+    [x.scale(of_x), y.scale(of_y)]
 }
 
 /// As in [`sigmoid`], from each sum and r.
@@ -132,5 +140,9 @@ impl<V: Float32> Quotient<V> {
     fn of_value(y: V) -> Self {
         let one = y.constant(1.0);
         Quotient { exponent: y.to_bits() - one.to_bits(), d: one, d_low: y.constant(0.0) }
+    }
+    #[inline(always)]
+    fn scale(self, reciprocal: V) -> V {
+        (reciprocal.to_bits() + self.exponent).bits_to_float()
     }
 }
