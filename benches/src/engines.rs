@@ -53,6 +53,8 @@ pub enum Role {
     OursSerial,
     /// Our plain call, where the one that is judged does more.
     Plain,
+    /// As many fused multiply-adds from registers: what the core allows.
+    Peak,
     /// Our sum of as many bytes as are read: what memory allows.
     Sum,
     /// Plain loops.

@@ -41,7 +41,10 @@ pub struct Outcome {
 /// An engine that takes part.
 struct Contender {
     engine: usize,
-    /// Calls in a turn.
+    /// Calls before the clock of a turn starts: the state of caches, of branch prediction and of the core's clock is then the
+    /// engine's own, and not what its predecessor left.
+    unclocked: u32,
+    /// Calls that a turn clocks.
     calls: u32,
     /// Turns that it has.
     turns: usize,
@@ -61,6 +64,7 @@ pub fn measure(trial: &mut dyn Trial, plan: Plan) -> Vec<Outcome> {
             if let Ok(contender) = &mut contenders[(round + turn) % count]
                 && contender.samples.len() < contender.turns
             {
+                trial.time(contender.engine, contender.unclocked);
                 let elapsed = trial.time(contender.engine, contender.calls);
                 contender.samples.push(elapsed.as_nanos() as f64 / f64::from(contender.calls));
             }
@@ -77,7 +81,7 @@ fn enlist(trial: &mut dyn Trial, engine: usize, role: Role, plan: Plan) -> Resul
     trial.check()?;
     let budget = if role == Role::Naive { Plan::NAIVE_BUDGET } else { plan.budget };
     if first > budget {
-        return Ok(Contender { engine, calls: 1, turns: 1, samples: vec![first.as_nanos() as f64] });
+        return Ok(Contender { engine, unclocked: 0, calls: 1, turns: 1, samples: vec![first.as_nanos() as f64] });
     }
     let (mut calls, mut elapsed) = (1, trial.time(engine, 1));
     while elapsed < plan.sample {
@@ -85,8 +89,10 @@ fn enlist(trial: &mut dyn Trial, engine: usize, role: Role, plan: Plan) -> Resul
         calls = (f64::from(calls) * missing.clamp(1.2, 16.0)).ceil() as u32;
         elapsed = trial.time(engine, calls);
     }
-    let affordable = (budget.as_secs_f64() / elapsed.as_secs_f64()) as usize;
-    Ok(Contender { engine, calls, turns: affordable.clamp(1, plan.rounds), samples: Vec::new() })
+    let unclocked = calls.div_ceil(4);
+    let turn = elapsed.as_secs_f64() * f64::from(unclocked + calls) / f64::from(calls);
+    let affordable = (budget.as_secs_f64() / turn) as usize;
+    Ok(Contender { engine, unclocked, calls, turns: affordable.clamp(1, plan.rounds), samples: Vec::new() })
 }
 
 #[cfg(test)]

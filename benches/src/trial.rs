@@ -5,12 +5,14 @@ mod gemv;
 mod loss;
 mod map;
 mod memory;
+mod peak;
 mod train;
 mod variant;
 
-use crate::cases::{Case, Group, Precision, Task};
+use crate::cases::{Case, Gemm, Group, Precision, Task};
 use crate::check::Wrong;
 use crate::engines::{Role, Setup, ids};
+use peak::WithPeak;
 use std::time::{Duration, Instant};
 
 /// A case, ready to run. Every engine writes the same memory, so that none has the better place.
@@ -46,13 +48,17 @@ pub trait Trial {
 impl Case {
     /// Lays out the operands and works out what the answer must be.
     pub fn trial(&self, setup: Setup) -> Box<dyn Trial> {
+        let with_peak = |trial, shape: Gemm| WithPeak::wrap(trial, shape.precision, shape.flops(), setup);
         match self.task {
-            Task::Gemm(shape) => match shape.precision {
-                Precision::F32 if self.group == Group::Gemv => Box::new(gemv::GemvTrial::new(shape, setup)),
-                Precision::F32 => Box::new(gemm::GemmTrial::<f32>::new(shape, setup)),
-                Precision::F64 => Box::new(gemm::GemmTrial::<f64>::new(shape, setup)),
-            },
-            Task::Variant(variant) => Box::new(variant::VariantTrial::new(variant, setup)),
+            Task::Gemm(shape) => {
+                let trial: Box<dyn Trial> = match shape.precision {
+                    Precision::F32 if self.group == Group::Gemv => Box::new(gemv::GemvTrial::new(shape, setup)),
+                    Precision::F32 => Box::new(gemm::GemmTrial::<f32>::new(shape, setup)),
+                    Precision::F64 => Box::new(gemm::GemmTrial::<f64>::new(shape, setup)),
+                };
+                with_peak(trial, shape)
+            }
+            Task::Variant(variant) => with_peak(Box::new(variant::VariantTrial::new(variant, setup)), variant.gemm),
             Task::Map(function) => Box::new(map::MapTrial::new(function, setup)),
             Task::Loss(loss) => Box::new(loss::LossTrial::new(loss, setup)),
             Task::Memory(task) => Box::new(memory::MemoryTrial::new(task, setup)),

@@ -96,7 +96,7 @@ fn over_sizes(report: &Report) -> Plot {
         _ => None,
     };
     let rate = |row: &Row, nanoseconds: f64| row.flops().map_or(0.0, |flops| flops as f64 / nanoseconds);
-    let mut lines = lines(report, size, rate, |role| role != Role::Naive);
+    let mut lines = lines(report, size, rate, |role| !matches!(role, Role::Naive | Role::Peak));
     let peak = report.peak().f32 * fewest_threads(report).next().map_or(1, |row| row.threads) as f64;
     lines.extend(limit("FMA peak", &lines, |_| peak));
     Plot {

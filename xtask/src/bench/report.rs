@@ -110,8 +110,12 @@ impl Report {
         self.before.max(self.after)
     }
 
-    /// The part of the peak of as many cores as there are threads that ours reaches.
+    /// The part of the peak of as many cores as there are threads that ours reaches: of the peak that took turns with it, if
+    /// it did.
     pub(crate) fn share_of_peak(&self, row: &Row) -> Option<f64> {
+        if let Some(share) = row.ratio(Role::Peak) {
+            return Some(share);
+        }
         let peak = match row.product() {
             Some(Gemm { precision: Precision::F64, .. }) => self.peak().f64,
             _ => self.peak().f32,
@@ -180,7 +184,8 @@ impl Report {
 
     fn table(&self, group: Group, threads: usize, rows: &[&Row]) -> Table {
         let mut engines: Vec<&str> = Vec::new();
-        for outcome in rows.iter().flat_map(|row| &row.outcomes) {
+        // The peak has a column of shares.
+        for outcome in rows.iter().flat_map(|row| &row.outcomes).filter(|outcome| outcome.role != Role::Peak) {
             if !engines.contains(&outcome.name) {
                 engines.push(outcome.name);
             }
@@ -401,6 +406,15 @@ pub(crate) mod tests {
             .map(str::to_owned);
         assert_eq!(table.headings.len(), expected.len());
         assert_eq!(table.rows, [expected]);
+    }
+
+    #[test]
+    fn the_peak_counts_that_took_turns() {
+        let mut report = report(400.0);
+        report.rows[0].outcomes.push(outcome("peak", Role::Peak, 15_000.0));
+        let table = report.tables().remove(0);
+        assert!(!table.headings.contains(&"peak".to_owned()), "{:?}", table.headings);
+        assert_eq!(table.rows[0][7], "75");
     }
 
     #[test]
