@@ -223,43 +223,44 @@ unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, c
     let a_col_bytes = opaque_stride(tile.a_col_stride * size_of::<T>() as isize);
     let mut b = tile.b;
     let ahead = PREFETCH_ROWS * tile.b_row_stride;
-    let fetches_c = tile.update.fetches_c && tile.k >= K_FOR_FETCHING_C;
-    let most = if fetches_c { tile.k.div_ceil(MR.div_ceil(C_ROWS_AT_ONCE)) } else { tile.k };
-    let mut left = tile.k;
-    while left > 0 {
-        let run = most.min(left);
-        left -= run;
-        if fetches_c {
+    let mut until_c = match tile.update.fetches_c && tile.k >= K_FOR_FETCHING_C {
+        true => 0,
+        false => usize::MAX,
+    };
+    // One loop: with one for each run of steps between requests, the compiler copies the sums of tiles of few vectors in
+    // each step.
+    for _ in 0..tile.k {
+        if until_c == 0 {
             c = fetch_rows_of_c::<S, T, NV>(s, tile, c);
+            until_c = tile.k.div_ceil(MR.div_ceil(C_ROWS_AT_ONCE));
         }
-        for _ in 0..run {
-            // SAFETY: the caller promises that rows i < MR and columns k of A exist, and row k of B, whole or, where
-            // masked, its first `cols` lanes. The pointers step past the end only after the last use.
-            unsafe {
-                let mut b_row = [zero; NV];
-                for j in 0..NV {
-                    b_row[j] = match MASKED {
-                        true => T::Vector::<S>::load_tail(s, b, tail),
-                        false => T::Vector::<S>::load_ptr(s, b.add(j * lanes)),
-                    };
-                    if !PART {
-                        T::Vector::<S>::prefetch(s, b.wrapping_offset(ahead).wrapping_add(j * lanes));
-                    }
+        until_c -= 1;
+        // SAFETY: the caller promises that rows i < MR and columns k of A exist, and row k of B, whole or, where
+        // masked, its first `cols` lanes. The pointers step past the end only after the last use.
+        unsafe {
+            let mut b_row = [zero; NV];
+            for j in 0..NV {
+                b_row[j] = match MASKED {
+                    true => T::Vector::<S>::load_tail(s, b, tail),
+                    false => T::Vector::<S>::load_ptr(s, b.add(j * lanes)),
+                };
+                if !PART {
+                    T::Vector::<S>::prefetch(s, b.wrapping_offset(ahead).wrapping_add(j * lanes));
                 }
-                for_each_row!(MR, |I| {
-                    let a_i = T::Vector::<S>::splat(s, *a[I / ROW_GROUP].offset(in_group[I % ROW_GROUP]));
-                    for j in 0..NV {
-                        acc[I][j] = a_i.mul_add(b_row[j], acc[I][j]);
-                    }
-                });
             }
             for_each_row!(MR, |I| {
-                if const { I.is_multiple_of(ROW_GROUP) } {
-                    a[I / ROW_GROUP] = opaque(a[I / ROW_GROUP].wrapping_byte_offset(a_col_bytes));
+                let a_i = T::Vector::<S>::splat(s, *a[I / ROW_GROUP].offset(in_group[I % ROW_GROUP]));
+                for j in 0..NV {
+                    acc[I][j] = a_i.mul_add(b_row[j], acc[I][j]);
                 }
             });
-            b = b.wrapping_offset(tile.b_row_stride);
         }
+        for_each_row!(MR, |I| {
+            if const { I.is_multiple_of(ROW_GROUP) } {
+                a[I / ROW_GROUP] = opaque(a[I / ROW_GROUP].wrapping_byte_offset(a_col_bytes));
+            }
+        });
+        b = b.wrapping_offset(tile.b_row_stride);
     }
     acc
 }
