@@ -2,7 +2,7 @@
 
 use super::command::{run, xtask};
 use super::{Outcome, StepResult};
-use crate::instructions::{self, HOW_TO_REWRITE, Verdict};
+use crate::instructions::{self, Verdict};
 
 pub(super) fn bench() -> StepResult {
     run(&mut xtask("bench --quick")?)?;
@@ -13,9 +13,9 @@ pub(super) fn instructions() -> StepResult {
     match instructions::compare()? {
         Verdict::Level(_) => Ok(Outcome::Passed),
         Verdict::Skipped(why) => Ok(Outcome::Skipped(why)),
-        Verdict::Changed(table) => {
-            println!("{table}\n{HOW_TO_REWRITE}");
-            Err(format!("the instructions of {} kernels changed by more than 2 %", table.rows.len()).into())
+        Verdict::Changed(table, what_to_do) => {
+            println!("{table}\n{what_to_do}");
+            Err(format!("{} kernels execute more or fewer instructions than before", table.rows.len()).into())
         }
     }
 }
