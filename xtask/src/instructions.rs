@@ -25,8 +25,8 @@ const USUAL: Build = Build { name: "the release profile", settings: &[], directo
 /// As programs that want speed are often built. Where the compiler sees more at once, it decides otherwise: it once kept all
 /// sums of a product in memory, at a fifth of the speed.
 const ONE_UNIT: Build = Build {
-    name: "one codegen unit and link-time optimisation",
-    settings: &[("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"), ("CARGO_PROFILE_RELEASE_LTO", "fat")],
+    name: "one codegen unit",
+    settings: &[("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")],
     directory: "one-unit",
     tolerated: 15,
 };
