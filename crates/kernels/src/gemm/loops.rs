@@ -122,7 +122,7 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
                 BOperand::Packed(panels) => BBlock::packed(panels, pc, jc),
             };
             let a = ABlock::new::<S>(problem.a.col_range(pc, pc + depth), cols.div_ceil(nr), large_a);
-            let streams = !a.packed && cols <= nr && streams(a.view);
+            let streams = !a.packed && n <= nr && streams(a.view);
             let mut update = problem.update::<S>();
             if pc > 0 {
                 update.beta = Some(T::from(1.0));
