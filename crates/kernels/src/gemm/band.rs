@@ -25,6 +25,16 @@ pub(crate) const fn nr<S: Simd, T: Arithmetic>() -> usize {
     S::NV * T::Vector::<S>::LANES
 }
 
+/// What sums start from.
+#[derive(Clone, Copy)]
+pub(crate) enum Start<'a, T> {
+    Zeros,
+    /// What C holds, whose columns fill tiles.
+    C,
+    /// The same, in place of C.
+    From(MatRef<'a, T>),
+}
+
 /// Row tiles of A, each of `height` rows, over all columns of a block of B. C has `count` times as many rows.
 #[inline(always)]
 pub(crate) fn band<S: Simd, T: Arithmetic>(
@@ -32,12 +42,22 @@ pub(crate) fn band<S: Simd, T: Arithmetic>(
     a: &ATile<'_, T>,
     (height, count): (usize, usize),
     b: &BBlock<'_, T>,
+    start: Start<'_, T>,
     mut c: MatMut<'_, T>,
 ) {
     let (rows, cols) = (height * count, c.cols());
     assert!(c.rows() == rows);
     let (lanes, nr) = (T::Vector::<S>::LANES, nr::<S, T>());
     let to = c.as_mut_ptr();
+    let (width, start, start_row_stride) = match start {
+        Start::Zeros => (Width::Full, std::ptr::null(), 0),
+        Start::C => (Width::Resumed, to.cast_const(), c.row_stride()),
+        Start::From(sums) => {
+            assert!(sums.rows() == rows && sums.cols() == cols && sums.has_contiguous_rows());
+            (Width::Resumed, sums.as_ptr(), sums.row_stride())
+        }
+    };
+    assert!(width == Width::Full || cols.is_multiple_of(nr));
     let mut tile = Tile {
         count,
         k: a.k,
@@ -49,17 +69,22 @@ pub(crate) fn band<S: Simd, T: Arithmetic>(
         b_row_stride: b.row_stride,
         c: to,
         c_row_stride: c.row_stride(),
+        start,
+        start_row_stride,
         cols: 0,
         update,
     };
     let mut j = 0;
     if cols >= nr {
-        let kernel = micro::kernels::<S, T>(Width::Full)[height - 1];
+        let kernel = micro::kernels::<S, T>(width)[height - 1];
         while j + nr <= cols {
             (tile.b, tile.c) = (b.column(j), to.wrapping_add(j));
+            if width == Width::Resumed {
+                tile.start = start.wrapping_add(j);
+            }
             // SAFETY: whoever calls holds a token, which proves the features. A's view, or the panel packed from it, holds
             // `rows` rows of depth k; B's view as many rows of columns j to j + nr, which never cross from one packed
-            // panel to the next; and C is ours and holds these columns, its rows contiguous.
+            // panel to the next; and C is ours and holds these columns, its rows contiguous, as what the sums start from has them.
             unsafe { kernel(&tile) };
             j += nr;
         }

@@ -1,7 +1,7 @@
 //! Products of one block: K is too short to be cut, and both operands are read as they lie. Most of training's are, and
 //! the small ones among them are over before buffers and blocks would be ready.
 
-use super::band::{ATile, BBlock, band, mr, nr, streams};
+use super::band::{ATile, BBlock, Start, band, mr, nr, streams};
 use super::problem::BOperand;
 use super::{Arithmetic, Problem, blocking, pack};
 use crate::simd::{Float, Simd};
@@ -30,7 +30,7 @@ pub(crate) fn tile<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>) {
     };
     let (m, n, _) = problem.shape();
     let (a, b) = (ATile::new(problem.a), BBlock::as_it_lies(b));
-    band::<S, T>(problem.update::<S>(), &a, (m, 1), &b, problem.c.reborrow());
+    band::<S, T>(problem.update::<S>(), &a, (m, 1), &b, Start::Zeros, problem.c.reborrow());
     problem.finish_part(s, 0, 0, m, n);
 }
 
@@ -69,7 +69,7 @@ pub(crate) fn direct<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>)
         let rows = height * count;
         let a = ATile::new(a.row_range(i, i + rows));
         let a = if streams { a.fetching_next() } else { a };
-        band::<S, T>(update, &a, (height, count), &b, problem.c.part(i, 0, rows, n));
+        band::<S, T>(update, &a, (height, count), &b, Start::Zeros, problem.c.part(i, 0, rows, n));
         problem.finish_part(s, i, 0, rows, n);
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! LOOP 4  columns of C and B, nc at a time
-//! LOOP 3    K, kc at a time                         B block kc x nc: in L2, packed if it pays
+//! LOOP 3    K, kc at a time or a step of that       B block kc x nc: in L2, packed if it pays
 //! LOOP 2      rows of C and A, mr at a time         A tile mr x kc: in L1, packed if it pays
 //! LOOP 1        columns of the block, nr at a time  the micro-kernel: C tile mr x nr in registers
 //! ```
@@ -22,8 +22,9 @@
 //! of the next panel of a transposed B between the tiles of this one: what waits behind hundreds of multiplications does not
 //! start before them, so that 1.01 to 1.02 is all that it gives 64x128x784 with AVX-512, and nothing 64x100x128.
 
-use super::band::{ATile, BBlock, band, mr, nr, streams};
+use super::band::{ATile, BBlock, Start, band, mr, nr, streams};
 use super::epilogue::TileEpilogue;
+use super::micro::Update;
 use super::problem::{BOperand, Order};
 use super::scratch::{Buffers, Scratch};
 use super::{Arithmetic, MatMut, MatRef, Problem, blocking, copy, direct, dot, narrow, outer, pack, row, scratch};
@@ -111,14 +112,22 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
     let by_panels = kc >= blocking::KC_FOR_SINGLE_PANELS && !(packs_a && S::MR > lines_in_l1);
     let most = if packs_a { blocking::B_SHARED } else { (S::B_BLOCK_BYTES, blocking::NC_MAX) };
     let nc = if transposed && by_panels { 2 * lanes } else { blocking::n_block::<T>(kc, n, nr, most) };
+    let k_step = if transposed && by_panels { blocking::k_step(kc, m, nc * size_of::<T>(), lanes) } else { kc };
+    let (rows_of_sums, sums) = match k_step < kc {
+        true => (m, buffers.sums.elements(m * nc)),
+        false => (0, Default::default()),
+    };
+    let mut sums = MatMut::from_row_major(sums, rows_of_sums, nc);
     // LOOP 4
     let mut jc = 0;
     while jc < n {
         let cols = nc.min(n - jc);
+        let step = if cols.is_multiple_of(nr) { k_step } else { kc };
         // LOOP 3, at least once: a K of 0 leaves sums of nothing.
-        let mut pc = 0;
+        let (mut pc, mut block) = (0, 0..kc.min(k));
         loop {
-            let depth = kc.min(k - pc);
+            let depth = step.min(block.end - pc);
+            let ends_block = pc + depth == block.end;
             let is_last = pc + depth == k;
             let b = match problem.b {
                 BOperand::View(b) => {
@@ -129,7 +138,7 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
             let a = ABlock::new::<S>(problem.a.col_range(pc, pc + depth), cols.div_ceil(nr), large_a);
             let streams = !a.packed && n <= nr && streams(a.view);
             let mut update = problem.update::<S>();
-            if pc > 0 {
+            if block.start > 0 {
                 update.beta = Some(T::from(1.0));
             }
             let epilogue = if is_last { problem.epilogue } else { TileEpilogue::None };
@@ -141,16 +150,26 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
                 let rows = height * count;
                 let a = a.tile(s, i, rows, &mut buffers.a);
                 let a = if streams { a.fetching_next() } else { a };
+                let resumes = pc > block.start;
+                if !ends_block {
+                    let start = if resumes { Start::C } else { Start::Zeros };
+                    band::<S, T>(Update::product(), &a, (height, count), &b, start, sums.part(i, 0, rows, cols));
+                    continue;
+                }
+                let start = match resumes {
+                    true => Start::From(sums.as_ref().row_range(i, i + rows).col_range(0, cols)),
+                    false => Start::Zeros,
+                };
                 let mut c = problem.c.part(i, jc, rows, cols);
                 if c.has_contiguous_rows() {
-                    band::<S, T>(update, &a, (height, count), &b, c.reborrow());
+                    band::<S, T>(update, &a, (height, count), &b, start, c.reborrow());
                     epilogue.apply_to_part(s, i, jc, c, column_sums);
                 } else {
                     let mut dense = MatMut::from_row_major(buffers.c.elements(rows * cols), rows, cols);
                     if update.beta.is_some() {
                         copy::copy(s, c.as_ref(), dense.reborrow());
                     }
-                    band::<S, T>(update, &a, (height, count), &b, dense.reborrow());
+                    band::<S, T>(update, &a, (height, count), &b, start, dense.reborrow());
                     // By vectors of C as the caller has it, where it has them: there lies what an epilogue reads. The sums are of
                     // the caller's columns.
                     let in_columns = c.row_stride() == 1
@@ -171,6 +190,9 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
                 break;
             }
             pc += depth;
+            if ends_block {
+                block = pc..k.min(pc + kc);
+            }
         }
         jc += cols;
     }

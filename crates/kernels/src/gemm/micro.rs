@@ -31,6 +31,9 @@ pub(crate) struct Tile<T> {
     pub(crate) b_row_stride: isize,
     pub(crate) c: *mut T,
     pub(crate) c_row_stride: isize,
+    /// What the sums of a [`Resumed`](Width::Resumed) tile start from, in rows like those of C, which may be the same.
+    pub(crate) start: *const T,
+    pub(crate) start_row_stride: isize,
     /// Columns of the tile that exist; read by kernels of one part of a vector only.
     pub(crate) cols: usize,
     pub(crate) update: Update<T>,
@@ -44,6 +47,13 @@ pub(crate) struct Update<T> {
     pub(crate) beta: Option<T>,
     /// Whether a deep tile asks for its lines of C while it computes.
     pub(crate) fetches_c: bool,
+}
+
+impl<T: Arithmetic> Update<T> {
+    /// C becomes the product itself.
+    pub(super) fn product() -> Self {
+        Update { alpha: T::from(1.0), beta: None, fetches_c: false }
+    }
 }
 
 /// Rows of A that share a pointer: x86 reaches them as pointer, pointer + stride and pointer + 2 stride, so that a tile
@@ -68,6 +78,8 @@ const C_ROWS_AT_ONCE: usize = 2;
 pub(crate) enum Width {
     /// `NV` vectors.
     Full,
+    /// As many, and the sums start from what earlier steps in the same block of K have come to.
+    Resumed,
     /// One vector, of which `cols` lanes exist.
     Masked,
     /// One vector, of which B has all lanes and C `cols`.
@@ -80,7 +92,7 @@ pub(crate) enum Width {
 /// - The CPU must have the features of the ISA that the kernel was made for.
 /// - With `count` times the rows of the kernel, `k` and `cols` of the tile: every element of A, B and C at the tile's
 ///   strides must be readable, and those of C writable and used by nothing else. B has whole vectors in each row but
-///   where the tile is [`Masked`](Width::Masked).
+///   where the tile is [`Masked`](Width::Masked). What the sums of a [`Resumed`](Width::Resumed) tile start from must be readable.
 pub(crate) type MicroKernel<T> = unsafe fn(&Tile<T>);
 
 /// The tallest tile of any ISA.
@@ -89,24 +101,26 @@ pub(crate) const MR_MAX: usize = 16;
 /// The kernels of one ISA for every height of a tile: `kernels[rows - 1]`.
 pub(crate) fn kernels<S: Simd, T: Arithmetic>(width: Width) -> &'static [MicroKernel<T>; MR_MAX] {
     macro_rules! heights {
-        ($part:literal, $masked:literal: $($mr:literal)*) => {
-            const { &[$(height::<S, T, $mr, $part, $masked>()),*] }
+        ($part:literal, $masked:literal, $resumed:literal: $($mr:literal)*) => {
+            const { &[$(height::<S, T, $mr, $part, $masked, $resumed>()),*] }
         };
     }
     match width {
-        Width::Full => heights!(false, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
-        Width::Masked => heights!(true, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
-        Width::Padded => heights!(true, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
+        Width::Full => heights!(false, false, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
+        Width::Resumed => heights!(false, false, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
+        Width::Masked => heights!(true, true, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
+        Width::Padded => heights!(true, false, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
     }
 }
 
 /// The kernel of one height, compiled only for the heights that the ISA uses.
-const fn height<S: Simd, T: Arithmetic, const MR: usize, const PART: bool, const MASKED: bool>() -> MicroKernel<T> {
+const fn height<S: Simd, T: Arithmetic, const MR: usize, const PART: bool, const MASKED: bool, const RESUMED: bool>()
+-> MicroKernel<T> {
     match (PART, MASKED, S::NV) {
-        (true, true, _) if MR <= S::MR_MASKED && masks::<S, T>() => micro_kernel::<S, T, MR, 1, true, true>,
-        (true, false, _) if MR <= S::MR && pads::<S, T>() => micro_kernel::<S, T, MR, 1, true, false>,
-        (false, false, 1) if MR <= S::MR => micro_kernel::<S, T, MR, 1, false, false>,
-        (false, false, 2) if MR <= S::MR => micro_kernel::<S, T, MR, 2, false, false>,
+        (true, true, _) if MR <= S::MR_MASKED && masks::<S, T>() => micro_kernel::<S, T, MR, 1, true, true, false>,
+        (true, false, _) if MR <= S::MR && pads::<S, T>() => micro_kernel::<S, T, MR, 1, true, false, false>,
+        (false, false, 1) if MR <= S::MR => micro_kernel::<S, T, MR, 1, false, false, RESUMED>,
+        (false, false, 2) if MR <= S::MR => micro_kernel::<S, T, MR, 2, false, false, RESUMED>,
         _ => too_tall::<T>,
     }
 }
@@ -143,8 +157,17 @@ macro_rules! for_each_row {
 
 /// # Safety
 /// - The contract of [`MicroKernel`], for `MR` rows.
-unsafe fn micro_kernel<S, T, const MR: usize, const NV: usize, const PART: bool, const MASKED: bool>(tile: &Tile<T>)
-where
+unsafe fn micro_kernel<
+    S,
+    T,
+    const MR: usize,
+    const NV: usize,
+    const PART: bool,
+    const MASKED: bool,
+    const RESUMED: bool,
+>(
+    tile: &Tile<T>,
+) where
     S: Simd,
     T: Arithmetic,
 {
@@ -153,7 +176,7 @@ where
     s.run(
         #[inline(always)]
         |s| {
-            let (mut a, mut c) = (tile.a, tile.c);
+            let (mut a, mut c, mut start) = (tile.a, tile.c, tile.start);
             for _ in 0..tile.count {
                 // SAFETY: the same reference, of which the compiler knows nothing: it would keep what all tiles share in
                 // registers that each needs.
@@ -162,11 +185,12 @@ where
                 fetch_rows::<S, T, MR>(s, tile, a_next);
                 // SAFETY: the caller's promise, passed on.
                 unsafe {
-                    let product = accumulate::<S, T, MR, NV, PART, MASKED>(s, tile, a, c);
+                    let product = accumulate::<S, T, MR, NV, PART, MASKED, RESUMED>(s, tile, a, c, start);
                     store::<S, T, MR, NV, PART>(s, tile, c, product);
                 }
                 a = a_next;
                 c = c.wrapping_offset(MR as isize * tile.c_row_stride);
+                start = start.wrapping_offset(MR as isize * tile.start_row_stride);
             }
         },
     );
@@ -202,15 +226,34 @@ fn fetch_rows_of_c<S: Simd, T: Arithmetic, const NV: usize>(s: S, tile: &Tile<T>
     clippy::needless_range_loop,
     reason = "iterators are several times as much to compile, in each of many kernels"
 )]
-unsafe fn accumulate<S: Simd, T: Arithmetic, const MR: usize, const NV: usize, const PART: bool, const MASKED: bool>(
+unsafe fn accumulate<
+    S: Simd,
+    T: Arithmetic,
+    const MR: usize,
+    const NV: usize,
+    const PART: bool,
+    const MASKED: bool,
+    const RESUMED: bool,
+>(
     s: S,
     tile: &Tile<T>,
     a: *const T,
     mut c: *mut T,
+    start: *const T,
 ) -> [[T::Vector<S>; NV]; MR] {
     let lanes = T::Vector::<S>::LANES;
     let zero = T::Vector::<S>::splat(s, T::default());
     let mut acc = [[zero; NV]; MR];
+    if RESUMED {
+        for_each_row!(MR, |I| {
+            for j in 0..NV {
+                // SAFETY: the caller promises that row i of what the sums start from exists.
+                acc[I][j] = unsafe {
+                    T::Vector::<S>::load_ptr(s, start.offset(I as isize * tile.start_row_stride).add(j * lanes))
+                };
+            }
+        });
+    }
     let tail = T::Vector::<S>::tail(s, if MASKED { tile.cols } else { 0 });
     let in_group: [isize; ROW_GROUP] = [0, tile.a_row_stride, 2 * tile.a_row_stride];
     // To rows 0, ROW_GROUP, 2 ROW_GROUP, ...

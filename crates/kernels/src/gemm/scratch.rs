@@ -57,11 +57,13 @@ pub(crate) struct Buffers {
     pub(crate) b: Scratch,
     /// Rows of C whose own do not lie side by side.
     pub(crate) c: Scratch,
+    /// Sums between the steps of a block of K.
+    pub(crate) sums: Scratch,
 }
 
 impl Buffers {
     const fn new() -> Self {
-        Buffers { a: Scratch::new(), b: Scratch::new(), c: Scratch::new() }
+        Buffers { a: Scratch::new(), b: Scratch::new(), c: Scratch::new(), sums: Scratch::new() }
     }
 }
 
