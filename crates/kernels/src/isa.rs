@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::str::FromStr;
+#[cfg(target_arch = "x86_64")]
+use std::sync::OnceLock;
 
 /// An instruction set that the kernels are compiled for.
 ///
@@ -76,6 +78,24 @@ impl Isa {
     pub fn is_available(self) -> bool {
         self.missing().is_none()
     }
+}
+
+/// Whether the CPU is one of AMD. What hardware prefetchers foresee differs by maker and is told by no feature; it decides the
+/// order in which memory is read, never a result.
+#[inline]
+pub(crate) fn is_amd() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        static IS_AMD: OnceLock<bool> = OnceLock::new();
+        *IS_AMD.get_or_init(|| {
+            // SAFETY: every CPU of x86_64 has the instruction.
+            #[allow(unused_unsafe, reason = "a safe function in later versions of Rust")]
+            let leaf = unsafe { std::arch::x86_64::__cpuid(0) };
+            [leaf.ebx, leaf.edx, leaf.ecx].map(u32::to_le_bytes).concat() == b"AuthenticAMD"
+        })
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
 }
 
 impl fmt::Display for Isa {

@@ -8,6 +8,7 @@
 use super::blocking::{L1_BYTES, L2_BYTES};
 use super::problem::BOperand;
 use super::{Arithmetic, Problem};
+use crate::isa::is_amd;
 use crate::reduce::{ACCUMULATORS, combine, lanes_of_dots, lanes_of_dots_by_pairs, lanes_of_whole_dots, nothing_ahead};
 use crate::simd::{Float, MAX_LANES, Simd};
 use std::mem::MaybeUninit;
@@ -61,9 +62,10 @@ struct Common<T> {
 /// Dot products that share the loads of their common operand, where there are registers for all their accumulators.
 const DOTS_MAX: usize = 4;
 
-/// Rows of an A in the L2 cache that are longer are read one by one: four streams come at half of the speed of one on some CPUs,
-/// 256x784x1 takes 0.75 of the time.
-const SHARED_ROW_BYTES: usize = 1024;
+/// Longer rows of an A in the L2 cache are read one by one on CPUs of AMD, where four streams come at half of the speed of one:
+/// on a Zen 5 256x784x1 takes 0.75 of the time. On those of Intel each load of b takes from what the L2 cache gives, and one
+/// by one it takes 1.18 times as long, 256x320x1 1.24 times.
+const SHARED_ROW_BYTES_AMD: usize = 1024;
 
 /// Dot products that share them where there are registers for two accumulators of each at a time.
 const BY_PAIRS: usize = 2;
@@ -301,14 +303,15 @@ impl<T: Arithmetic> Common<T> {
         a: *const T,
         rows: usize,
     ) -> T::Vector<S> {
-        let are_shared = match self.distance {
-            Distance::L1 => true,
-            Distance::L2 => self.k * size_of::<T>() <= SHARED_ROW_BYTES,
-            Distance::L3 | Distance::Memory => false,
-        };
+        let are_shared = S::DOTS == DOTS_MAX
+            && match self.distance {
+                Distance::L1 => true,
+                Distance::L2 => self.k * size_of::<T>() <= SHARED_ROW_BYTES_AMD || !is_amd(),
+                Distance::L3 | Distance::Memory => false,
+            };
         // SAFETY: the caller's promise.
         unsafe {
-            match S::DOTS == DOTS_MAX && are_shared {
+            match are_shared {
                 true => self.sums_of_groups::<S, DOTS_MAX, REST, ANY>(s, a, rows),
                 false => self.sums_of_groups::<S, 1, REST, ANY>(s, a, rows),
             }
