@@ -32,6 +32,7 @@ impl Simd for Avx512 {
     const SPARE_REGISTERS: usize = 8;
     const DOTS: usize = 4;
     const OUTER_ROWS: usize = 4;
+    const OUTER_ASKS_AHEAD: bool = true;
     const NARROW_FOURS: [usize; 3] = [0; 3];
     const NARROW_PAIRS: bool = true;
     const UPRIGHT_COLUMNS: usize = 12;
