@@ -91,7 +91,7 @@ pub(crate) fn is_amd() -> bool {
             // SAFETY: every CPU of x86_64 has the instruction.
             #[allow(unused_unsafe, reason = "a safe function in later versions of Rust")]
             let leaf = unsafe { std::arch::x86_64::__cpuid(0) };
-            [leaf.ebx, leaf.edx, leaf.ecx].map(u32::to_le_bytes).concat() == b"AuthenticAMD"
+            [leaf.ebx, leaf.edx, leaf.ecx].map(u32::to_le_bytes).as_flattened() == b"AuthenticAMD"
         })
     }
     #[cfg(not(target_arch = "x86_64"))]

@@ -125,7 +125,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// them. With AVX2 784x1x128 takes 0.94 of the time of single rows and 256x1x784 0.8 by 8, but as much by 16; with AVX-512 stores
     /// to 8 rows of 128 take 1.07 times as long as to 4.
     const OUTER_ROWS: usize;
-    /// Whether an outer product that the L1 cache does not hold is written row by row, and its lines asked for before.
+    /// Whether an outer product that the L1 cache does not hold is written row by row, and its lines asked for before; not on CPUs
+    /// of AMD, where that has not been measured.
     const OUTER_ASKS_AHEAD: bool = false;
     /// Fours of rows that are computed side by side where C has up to 4, 8 and 12 columns, see `gemm::narrow`; 0 where they
     /// are better computed otherwise.

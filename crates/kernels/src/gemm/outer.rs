@@ -9,6 +9,7 @@
 use super::blocking::L1_BYTES;
 use super::problem::{BOperand, Order};
 use super::{Arithmetic, Problem};
+use crate::isa::is_amd;
 use crate::simd::{Float, Simd};
 
 /// Whether [`outer`] computes the problem.
@@ -46,7 +47,7 @@ pub(crate) fn outer<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>) 
     s.run(
         #[inline(always)]
         |s| {
-            let asks_ahead = S::OUTER_ASKS_AHEAD && m * n * size_of::<T>() > L1_BYTES;
+            let asks_ahead = S::OUTER_ASKS_AHEAD && m * n * size_of::<T>() > L1_BYTES && !is_amd();
             let mut from = 0;
             while from < m {
                 let rows = if m - from >= S::OUTER_ROWS && !asks_ahead { S::OUTER_ROWS } else { 1 };
