@@ -7,7 +7,8 @@ use crate::gather::{self, ByteScale};
 use crate::gemm::{self, MatRef};
 use crate::isa::Isa;
 use crate::math::map::Elements as Mapped;
-use crate::math::{self, Function, Unary};
+use crate::math::map::Factors;
+use crate::math::{self, Derivative, Function, Unary};
 use crate::reduce;
 use crate::simd::Simd;
 use std::sync::OnceLock;
@@ -133,6 +134,24 @@ fn map<S: Simd, F: Unary>(elements: Mapped<'_>) {
 pub(crate) fn map_in_place<S: Simd>(function: Function, x: &mut [f32]) {
     let functions = const { &table::<S>().map };
     functions[function as usize](Mapped::in_place(x));
+}
+
+/// What multiplies vectors by the derivative of an activation, where that is long, from what it [keeps](Activation::keeps).
+pub(crate) fn derivative<S: Simd>(activation: Activation) -> Option<fn(Factors<'_>)> {
+    match activation {
+        Activation::Softplus => Some(multiply::<S, math::SoftplusDerivative>),
+        Activation::Gelu => Some(multiply::<S, math::GeluDerivative>),
+        Activation::GeluTanh => Some(multiply::<S, math::GeluTanhDerivative>),
+        Activation::Silu => Some(multiply::<S, math::SiluDerivative>),
+        _ => None,
+    }
+}
+
+fn multiply<S: Simd, F: Derivative>(factors: Factors<'_>) {
+    token::<S>().run(
+        #[inline(always)]
+        |s| F::multiply(s, factors),
+    );
 }
 
 fn token<S: Simd>() -> S {

@@ -37,7 +37,7 @@ pub(crate) mod tanh;
 
 use crate::kernel_set::KernelSet;
 use crate::simd::{Float, Float32, Simd};
-use map::Elements;
+use map::{Elements, Factors};
 
 /// The element-wise functions, for tables, sweeps and benchmarks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -301,3 +301,33 @@ in_stages! {
     map_stages: Erf erf, Expm1 expm1, GeluTanh gelu_tanh, Silu silu, Tanh tanh;
     map_pipelined: Gelu gelu, Ln ln, Log1p log1p, Sigmoid sigmoid, Softplus softplus;
 }
+
+/// The derivative of an activation, by which the elements of a tile are multiplied.
+pub(crate) trait Derivative {
+    fn multiply<S: Simd>(s: S, factors: Factors<'_>);
+}
+
+macro_rules! derivatives {
+    ($($type:ident $module:ident),*) => {$(
+        pub(crate) struct $type;
+        impl Derivative for $type {
+            #[inline(always)]
+            fn multiply<S: Simd>(s: S, factors: Factors<'_>) {
+                use $module::stages;
+                map::multiply_pipelined(
+                    s,
+                    factors,
+                    #[inline(always)]
+                    |x| stages::first(x),
+                    #[inline(always)]
+                    |x| stages::second(x),
+                    #[inline(always)]
+                    |x| stages::third(x),
+                );
+            }
+        }
+    )*};
+}
+derivatives!(
+    GeluDerivative gelu, GeluTanhDerivative gelu_tanh, SiluDerivative silu, SoftplusDerivative softplus
+);

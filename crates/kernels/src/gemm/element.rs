@@ -3,7 +3,8 @@
 use super::scratch::Pod;
 use super::{BOperand, GemmOptions, MatMut, MatRef, PackedB, Problem, Threads, product};
 use crate::activation::Activation;
-use crate::kernel_set::{KernelSet, map_in_place};
+use crate::kernel_set::{KernelSet, derivative, map_in_place};
+use crate::math::map::Factors;
 use crate::math::{Function, double, single};
 use crate::simd::{Float, Simd};
 use std::fmt::Debug;
@@ -74,6 +75,9 @@ pub(crate) trait Arithmetic: Element + Pod + Add<Output = Self> {
     fn mapped(activation: Activation) -> Option<Function>;
     /// `x[i] = function(x[i])`
     fn map<S: Simd>(function: Function, x: &mut [Self]);
+    /// Multiplies whole vectors of the tile by the derivative of an activation of which the same is true, and returns whether it is
+    /// one.
+    fn multiply<S: Simd>(activation: Activation, kept: MatRef<'_, Self>, tile: MatMut<'_, Self>) -> bool;
 }
 
 macro_rules! element {
@@ -142,6 +146,15 @@ element!(f32, F32, gemm_f32, pack_f32, single, {
     fn map<S: Simd>(function: Function, x: &mut [f32]) {
         map_in_place::<S>(function, x);
     }
+
+    #[inline(always)]
+    fn multiply<S: Simd>(activation: Activation, kept: MatRef<'_, f32>, tile: MatMut<'_, f32>) -> bool {
+        let multiply = derivative::<S>(activation);
+        if let Some(multiply) = multiply {
+            multiply(Factors::new(kept, tile, S::F32::LANES));
+        }
+        multiply.is_some()
+    }
 });
 element!(f64, F64, gemm_f64, pack_f64, double, {
     fn mapped(_: Activation) -> Option<Function> {
@@ -150,5 +163,9 @@ element!(f64, F64, gemm_f64, pack_f64, double, {
 
     fn map<S: Simd>(function: Function, _: &mut [f64]) {
         unreachable!("no function of f64 is {function:?}");
+    }
+
+    fn multiply<S: Simd>(_: Activation, _: MatRef<'_, f64>, _: MatMut<'_, f64>) -> bool {
+        false
     }
 });

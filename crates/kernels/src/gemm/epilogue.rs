@@ -164,7 +164,12 @@ impl<'a, T: Arithmetic> TileEpilogue<'a, T> {
                     }
                 }
             }
-            TileEpilogue::Derivative { activation, kept } => with_backward!(activation, T, S, combine(s, tile, kept)),
+            TileEpilogue::Derivative { activation, kept } => {
+                let done = multiply_vectors::<S, T>(activation, kept, tile.reborrow());
+                let (_, tile) = tile.split_cols(done);
+                let kept = kept.col_range(done, kept.cols());
+                with_backward!(activation, T, S, combine(s, tile, kept));
+            }
         }
     }
 }
@@ -200,6 +205,23 @@ fn add_bias<S: Simd, T: Arithmetic>(
     );
 }
 
+/// Multiplies whole vectors by a derivative whose steps overlap, and returns how many columns these are: none, unless it is such a
+/// derivative and can be had from vectors.
+#[inline(always)]
+fn multiply_vectors<S: Simd, T: Arithmetic>(
+    activation: Activation,
+    kept: MatRef<'_, T>,
+    mut tile: MatMut<'_, T>,
+) -> usize {
+    let (rows, cols) = (tile.rows(), tile.cols());
+    let whole = cols - cols % T::Vector::<S>::LANES;
+    let has_vectors = whole > 0 && kept.has_contiguous_rows();
+    match has_vectors && T::multiply::<S>(activation, kept.col_range(0, whole), tile.part(0, 0, rows, whole)) {
+        true => whole,
+        false => 0,
+    }
+}
+
 /// Calls `f` with each row, or with all of them where they follow each other.
 #[inline(always)]
 fn for_each_run<T: Arithmetic>(mut tile: MatMut<'_, T>, f: impl Fn(&mut [T])) {
@@ -219,9 +241,7 @@ const PARTS_AT_ONCE: usize = 8;
 /// below each other follow each other: tiles are a few vectors wide, and the ends of so short rows would take longer than most
 /// functions. There is one call of `f`, for whole vectors and for what is left of a row, as every activation is compiled into it.
 ///
-/// What did not help: the micro-kernel asking for its tile's lines of `other`, or of C as well; the first half of GELU's
-/// derivative for the next vector beside the second half for this one, which saves 0.01 of 64x128x784 and costs other
-/// activations as much.
+/// What did not help: the micro-kernel asking for its tile's lines of `other`, or of C as well.
 #[inline(always)]
 fn combine<S: Simd, T: Arithmetic>(
     s: S,

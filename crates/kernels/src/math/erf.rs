@@ -46,7 +46,7 @@ pub(crate) fn second<V: Float32, const N: usize>([x, small, clamped]: [[V; N]; 3
 /// The error function. ±0 for ±0, ±1 for ±infinity, NaN for NaN.
 #[inline(always)]
 pub(crate) fn third<V: Float32, const N: usize>([x, small, sum, f]: [[V; N]; 4]) -> [V; N] {
-    let power = exp2_of_rests(f);
+    let power = exp2_of_rests(f, 1.0);
     let mut y = x;
     for i in 0..N {
         let one = x[i].constant(1.0);

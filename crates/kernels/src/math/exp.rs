@@ -164,12 +164,13 @@ pub(crate) fn reduce_product<V: Float32>(a: V, b: V) -> (V, V) {
     (sum, a.mul_add(b, magic - sum))
 }
 
-/// `2^f` for each `|f| <= ½`.
+/// `2^f` for each `|f| <= ½`, times a power of two, which costs nothing.
 #[inline(always)]
-pub(crate) fn exp2_of_rests<V: Float32, const N: usize>(f: [V; N]) -> [V; N] {
-    let mut y = polynomials(f, &Q);
+pub(crate) fn exp2_of_rests<V: Float32, const N: usize>(f: [V; N], factor: f32) -> [V; N] {
+    let [a, b, c, d, e, g] = Q;
+    let mut y = polynomials(f, &[a * factor, b * factor, c * factor, d * factor, e * factor, g * factor]);
     for (y, f) in y.iter_mut().zip(&f) {
-        *y = y.mul_add(*f, f.constant(1.0));
+        *y = y.mul_add(*f, f.constant(factor));
     }
     V::in_step(&mut y);
     y

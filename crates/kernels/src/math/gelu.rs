@@ -66,7 +66,7 @@ pub(crate) fn third<V: Float32, const N: usize>([x, a, below]: [[V; N]; 3]) -> [
 /// 0, it is 0: subnormal results, of which this leaves few, take some CPUs a hundred cycles.
 #[inline(always)]
 fn exp2_or_zero<V: Float32, const N: usize>([sum, f]: [[V; N]; 2], one: f32) -> [V; N] {
-    let mut y = exp2_of_rests(f);
+    let mut y = exp2_of_rests(f, 1.0);
     for (y, sum) in y.iter_mut().zip(sum) {
         *y = *y * (sum.to_bits().shift_left::<23>() + sum.constant(one).to_bits()).bits_to_float();
     }
@@ -76,12 +76,90 @@ fn exp2_or_zero<V: Float32, const N: usize>([sum, f]: [[V; N]; 2], one: f32) -> 
 /// `Φ(x) + x φ(x)` with φ the density of the normal distribution, the derivative.
 #[inline(always)]
 pub(crate) fn derivative<V: Float32>(x: V) -> V {
-    // The constants first: where x is NaN, both choose x.
-    let x = x.constant(DENSITY_HIGHEST).min(x.constant(-DENSITY_HIGHEST).max(x));
-    let [_, _, [below]] = second(first([x]));
-    let cdf = V::select(x.lt(x.constant(0.0)), below, x.constant(1.0) - below);
-    let (sum, f) = reduce_product(x * x, x.constant(-0.5 * LOG2_E));
-    let [power] = exp2_or_zero([[sum], [f]], 1.0);
-    let density = power * x.constant(FRAC_1_SQRT_2PI);
-    density.mul_add(x, cdf)
+    let [y] = stages::third(stages::of_any([x]));
+    y
+}
+
+/// The [`derivative`] of each.
+pub(crate) mod stages {
+    use super::*;
+
+    /// Where |x| is less, both powers of two are normal numbers.
+    const TAME: f32 = 9.0;
+
+    /// What is known of each x after the first stage: `g(|x|)`, x² and what [`reduce_product`] makes of the density's logarithm.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Powers<V, const N: usize> {
+        x: [V; N],
+        g: [V; N],
+        square: [V; N],
+        density: [[V; N]; 2],
+    }
+
+    #[inline(always)]
+    pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> Powers<V, N> {
+        let (mut a, mut square, mut sum, mut f) = (x, x, x, x);
+        for i in 0..N {
+            a[i] = x[i].abs();
+            square[i] = x[i] * x[i];
+            (sum[i], f[i]) = density(square[i]);
+        }
+        Powers { x, g: polynomials(a, &G), square, density: [sum, f] }
+    }
+
+    #[inline(always)]
+    fn density<V: Float32>(square: V) -> (V, V) {
+        reduce_product(square, square.constant(-0.5 * LOG2_E))
+    }
+
+    /// Each x, in bounds, `Φ(-|x|)` and `√(2π) φ(x)`.
+    #[inline(always)]
+    pub(crate) fn second<V: Float32, const N: usize>(powers: Powers<V, N>) -> [[V; N]; 3] {
+        let Powers { x, g, square, density } = powers;
+        let mut squares = square[0];
+        for square in &square[1..] {
+            squares = squares + *square;
+        }
+        if !V::all(squares.lt(squares.constant(TAME * TAME))) {
+            return of_any(x);
+        }
+        let (mut sum, mut f) = (x, x);
+        for i in 0..N {
+            (sum[i], f[i]) = reduce_product(x[i].abs(), g[i]);
+        }
+        [x, exp2_of_normal([sum, f], 0.5), exp2_of_normal(density, 1.0)]
+    }
+
+    #[inline(always)]
+    pub(super) fn of_any<V: Float32, const N: usize>(x: [V; N]) -> [[V; N]; 3] {
+        let (mut x, mut sum, mut f) = (x, x, x);
+        for i in 0..N {
+            // The constants first: where x is NaN, both choose x.
+            x[i] = x[i].constant(DENSITY_HIGHEST).min(x[i].constant(-DENSITY_HIGHEST).max(x[i]));
+            (sum[i], f[i]) = density(x[i] * x[i]);
+        }
+        let [_, _, below] = super::second(super::first(x));
+        [x, below, exp2_or_zero([sum, f], 1.0)]
+    }
+
+    #[inline(always)]
+    pub(crate) fn third<V: Float32, const N: usize>([x, below, power]: [[V; N]; 3]) -> [V; N] {
+        let mut y = x;
+        for i in 0..N {
+            let cdf = V::select(x[i].lt(x[i].constant(0.0)), below[i], x[i].constant(1.0) - below[i]);
+            y[i] = (power[i] * x[i].constant(FRAC_1_SQRT_2PI)).mul_add(x[i], cdf);
+        }
+        y
+    }
+
+    /// `2^(n + f)` times a power of two from what [`reduce_product`] gives, where that is a normal number: n is added to the
+    /// exponent.
+    #[inline(always)]
+    fn exp2_of_normal<V: Float32, const N: usize>([sum, f]: [[V; N]; 2], factor: f32) -> [V; N] {
+        let mut y = exp2_of_rests(f, factor);
+        for (y, sum) in y.iter_mut().zip(sum) {
+            *y = (y.to_bits() + sum.to_bits().shift_left::<23>()).bits_to_float();
+        }
+        y
+    }
 }

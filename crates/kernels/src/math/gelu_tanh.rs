@@ -43,10 +43,41 @@ pub(crate) fn third<V: Float32, const N: usize>(differences: Differences<V, N>) 
 /// `σ(v) + x σ(v) σ(-v) v'` with `v = 2u`, the derivative.
 #[inline(always)]
 pub(crate) fn derivative<V: Float32>(x: V) -> V {
+    let [x, minus_abs, d_v] = slopes(x);
+    gated_derivative(x, sigmoid::sigmoid(minus_abs), d_v)
+}
+
+/// x, in bounds, `-|v|` and v'.
+#[inline(always)]
+fn slopes<V: Float32>(x: V) -> [V; 3] {
     // The constants first: where x is NaN, both choose x.
     let x = x.constant(HIGHEST).min(x.constant(-HIGHEST).max(x));
     let (square, linear) = (x * x, x.constant(LINEAR));
     let v = x * square.mul_add(x.constant(CUBIC), linear);
-    let d_v = square.mul_add(x.constant(3.0 * CUBIC), linear);
-    gated_derivative(x, sigmoid::of_negative(v.abs()), d_v)
+    [x, sigmoid::minus_abs(v), square.mul_add(x.constant(3.0 * CUBIC), linear)]
+}
+
+/// The [`derivative`] of each.
+pub(crate) mod stages {
+    use super::*;
+
+    /// Each x, in bounds, v' and the first stage of `σ(-|v|)`.
+    #[inline(always)]
+    pub(crate) fn first<V: Float32>([x, y]: [V; 2]) -> ([[V; 2]; 2], sigmoid::Reduced<V>) {
+        let ([x, v, d_x], [y, w, d_y]) = (slopes(x), slopes(y));
+        ([[x, y], [d_x, d_y]], sigmoid::first([v, w]))
+    }
+
+    #[inline(always)]
+    pub(crate) fn second<V: Float32>(
+        (x, v): ([[V; 2]; 2], sigmoid::Reduced<V>),
+    ) -> ([[V; 2]; 2], [sigmoid::Quotient<V>; 2]) {
+        (x, sigmoid::second(v))
+    }
+
+    #[inline(always)]
+    pub(crate) fn third<V: Float32>(([x, d_v], below): ([[V; 2]; 2], [sigmoid::Quotient<V>; 2])) -> [V; 2] {
+        let below = sigmoid::third(below);
+        [gated_derivative(x[0], below[0], d_v[0]), gated_derivative(x[1], below[1], d_v[1])]
+    }
 }

@@ -1,5 +1,6 @@
 //! The loops that apply a function to each element.
 
+use crate::gemm::{MatMut, MatRef};
 use crate::simd::{Float, Float32, Simd};
 use std::hint::black_box;
 use std::marker::PhantomData;
@@ -48,6 +49,13 @@ pub(crate) const AHEAD: usize = 1024;
 /// The same for functions of an operation or two, which take a tenth longer in an L3 cache by asking as far ahead as others.
 pub(crate) const NEAR_AHEAD: usize = 256;
 
+/// Where two vectors come from, and where what is made of them goes.
+trait Place: Copy {
+    fn load<V: Float32>(self, s: V::Simd) -> [V; 2];
+    fn store<V: Float32>(self, made: [V; 2]);
+    fn ask_ahead<V: Float32>(self, s: V::Simd, ahead: usize);
+}
+
 /// Made by [`Elements::pairs`] only, so that there are [`PAIR`] elements to read and to write.
 #[derive(Clone, Copy)]
 struct Pair {
@@ -55,7 +63,7 @@ struct Pair {
     to: *mut f32,
 }
 
-impl Pair {
+impl Place for Pair {
     #[inline(always)]
     fn load<V: Float32>(self, s: V::Simd) -> [V; 2] {
         // SAFETY: there are two vectors to read, by how pairs are made; what is written to the same memory comes after.
@@ -114,8 +122,26 @@ pub(crate) fn map_pipelined<S: Simd, T, U>(
     second: impl Fn(T) -> U,
     third: impl Fn(U) -> [S::F32; 2],
 ) {
+    let (pairs, rest) = elements.pairs();
+    pipeline(s, pairs, &first, &second, &third);
+    map_rest(
+        s,
+        rest,
+        #[inline(always)]
+        |x| third(second(first(x))),
+    );
+}
+
+/// The loop of [`map_pipelined`].
+#[inline(always)]
+fn pipeline<S: Simd, P: Place, T, U>(
+    s: S,
+    mut pairs: impl Iterator<Item = P>,
+    first: impl Fn([S::F32; 2]) -> T,
+    second: impl Fn(T) -> U,
+    third: impl Fn(U) -> [S::F32; 2],
+) {
     align_frame();
-    let (mut pairs, rest) = elements.pairs();
     if let Some(mut place) = pairs.next() {
         let mut after_second = second(first(place.load(s)));
         if let Some(mut next_place) = pairs.next() {
@@ -140,15 +166,108 @@ pub(crate) fn map_pipelined<S: Simd, T, U>(
         }
         place.store(third(after_second));
     }
-    map_rest(
-        s,
-        rest,
-        #[inline(always)]
-        |x| third(second(first(x))),
-    );
 }
 
-/// The same for stages that take the two vectors in step: side by side only where registers suffice for that too.
+/// Whole vectors in rows of two matrices, by a function of which those of one are to be multiplied: by that of the vector in the
+/// same place of the other. An iterator over all, those below each other one after the other, by two, the last one twice where
+/// their number is odd.
+pub(crate) struct Factors<'a> {
+    at: (*const f32, *mut f32),
+    /// How far rows are apart in each.
+    strides: (isize, isize),
+    rows: usize,
+    lanes: usize,
+    /// Vectors that are left, in all and in this column of them, whose first is here.
+    left: usize,
+    left_below: usize,
+    first: (*const f32, *mut f32),
+    memory: PhantomData<&'a mut [f32]>,
+}
+
+impl<'a> Factors<'a> {
+    /// As many whole vectors of `lanes` elements as the rows have.
+    ///
+    /// # Panics
+    /// Unless both have the same shape, and contiguous rows.
+    pub(crate) fn new(from: MatRef<'a, f32>, mut to: MatMut<'a, f32>, lanes: usize) -> Self {
+        assert!(to.has_contiguous_rows() && from.has_contiguous_rows());
+        assert!((from.rows(), from.cols()) == (to.rows(), to.cols()));
+        let (rows, strides) = (to.rows(), (from.row_stride(), to.row_stride()));
+        let first = (from.as_ptr(), to.as_mut_ptr());
+        let left = rows * (to.cols() / lanes);
+        Factors { at: first, strides, rows, lanes, left, left_below: rows, first, memory: PhantomData }
+    }
+
+    #[inline(always)]
+    fn advance(&mut self) -> (*const f32, *mut f32) {
+        let (from, to) = self.at;
+        self.left -= 1;
+        self.left_below -= 1;
+        self.at = (from.wrapping_offset(self.strides.0), to.wrapping_offset(self.strides.1));
+        if self.left_below == 0 {
+            self.first = (self.first.0.wrapping_add(self.lanes), self.first.1.wrapping_add(self.lanes));
+            (self.at, self.left_below) = (self.first, self.rows);
+        }
+        (from, to)
+    }
+}
+
+impl Iterator for Factors<'_> {
+    type Item = FactorPair;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<FactorPair> {
+        if self.left == 0 {
+            return None;
+        }
+        let one = self.advance();
+        let other = if self.left > 0 { self.advance() } else { one };
+        Some(FactorPair([one, other]))
+    }
+}
+
+/// Made by [`Factors`] only, so that there are two vectors to read and to write, or one twice.
+#[derive(Clone, Copy)]
+pub(crate) struct FactorPair([(*const f32, *mut f32); 2]);
+
+impl Place for FactorPair {
+    #[inline(always)]
+    fn load<V: Float32>(self, s: V::Simd) -> [V; 2] {
+        let FactorPair([(low, _), (high, _)]) = self;
+        // SAFETY: there are two vectors to read, by how pairs are made.
+        unsafe { [V::load_ptr(s, low), V::load_ptr(s, high)] }
+    }
+
+    #[inline(always)]
+    fn store<V: Float32>(self, [low, high]: [V; 2]) {
+        let FactorPair([(_, low_to), (_, high_to)]) = self;
+        // SAFETY: there are two vectors to write, by how pairs are made. Both are read before: they may be the same.
+        unsafe {
+            let (x, y) = (V::load_ptr(low.token(), low_to), V::load_ptr(low.token(), high_to));
+            (x * low).store_ptr(low_to);
+            (y * high).store_ptr(high_to);
+        }
+    }
+
+    /// What is multiplied was just computed, and other derivatives gain nothing by asking for what is kept.
+    #[inline(always)]
+    fn ask_ahead<V: Float32>(self, _: V::Simd, _: usize) {}
+}
+
+/// `x[i] *= third(second(first(y[i])))` in stages as in [`map_pipelined`].
+#[inline(always)]
+pub(crate) fn multiply_pipelined<S: Simd, T, U>(
+    s: S,
+    factors: Factors<'_>,
+    first: impl Fn([S::F32; 2]) -> T,
+    second: impl Fn(T) -> U,
+    third: impl Fn(U) -> [S::F32; 2],
+) {
+    assert!(factors.lanes == S::F32::LANES);
+    pipeline(s, factors, first, second, third);
+}
+
+/// [`map_pipelined`] for stages that take the two vectors in step: side by side only where registers suffice for that too.
 #[inline(always)]
 pub(crate) fn map_stages<S: Simd, T, U>(
     s: S,

@@ -56,10 +56,10 @@ fn quotient<V: Float32>(x: V) -> Quotient<V> {
     Quotient { exponent, d, d_low: q.neg_mul_add(shifted_one, (shifted_one - d) + t) }
 }
 
-/// `σ(-a)` for `a >= 0`.
+/// `-|x|`
 #[inline(always)]
-pub(crate) fn of_negative<V: Float32>(a: V) -> V {
-    sigmoid(a.constant(0.0) - a)
+pub(crate) fn minus_abs<V: Float32>(x: V) -> V {
+    (x.to_bits() | x.constant(-0.0).to_bits()).bits_to_float()
 }
 
 /// `1 / (d + d_low)`
@@ -91,9 +91,11 @@ fn reciprocals<V: Float32, const N: usize>(d: [V; N], d_low: [V; N]) -> [V; N] {
     w
 }
 
-/// Of two vectors x, with the sum and r of [`reduce`].
+/// Two vectors x, with the sum and r of [`reduce`].
+pub(crate) type Reduced<V> = [(V, (V, V)); 2];
+
 #[inline(always)]
-pub(crate) fn first<V: Float32>([x, y]: [V; 2]) -> [(V, (V, V)); 2] {
+pub(crate) fn first<V: Float32>([x, y]: [V; 2]) -> Reduced<V> {
     let ((sum_x, r_x), (sum_y, r_y)) = (reduce(x), reduce(y));
     let mut r = [r_x, r_y];
     V::in_step(&mut r);
@@ -101,7 +103,7 @@ pub(crate) fn first<V: Float32>([x, y]: [V; 2]) -> [(V, (V, V)); 2] {
 }
 
 #[inline(always)]
-pub(crate) fn second<V: Float32>([(x, of_x), (y, of_y)]: [(V, (V, V)); 2]) -> [Quotient<V>; 2] {
+pub(crate) fn second<V: Float32>([(x, of_x), (y, of_y)]: Reduced<V>) -> [Quotient<V>; 2] {
     if are_below([x, y], TAME) {
         tame_quotients([of_x, of_y])
     } else if V::all(x.constant(NORMAL).lt(x)) && V::all(y.constant(NORMAL).lt(y)) {

@@ -102,9 +102,37 @@ impl<V: Float, const N: usize> Differences<V, N> {
 /// `σ(x) + x σ(x) σ(-x)`, the derivative.
 #[inline(always)]
 pub(crate) fn derivative<V: Float32>(x: V) -> V {
+    of_sigmoid(x, sigmoid::sigmoid(sigmoid::minus_abs(x)))
+}
+
+/// From `σ(-|x|)`.
+#[inline(always)]
+fn of_sigmoid<V: Float32>(x: V, below: V) -> V {
     // The constants first: where x is NaN, both choose x.
     let x = x.constant(HIGHEST).min(x.constant(-HIGHEST).max(x));
-    gated_derivative(x, sigmoid::of_negative(x.abs()), x.constant(1.0))
+    gated_derivative(x, below, x.constant(1.0))
+}
+
+/// The [`derivative`] of each.
+pub(crate) mod stages {
+    use super::*;
+
+    /// Each x and the first stage of `σ(-|x|)`.
+    #[inline(always)]
+    pub(crate) fn first<V: Float32>([x, y]: [V; 2]) -> ([V; 2], sigmoid::Reduced<V>) {
+        ([x, y], sigmoid::first([sigmoid::minus_abs(x), sigmoid::minus_abs(y)]))
+    }
+
+    #[inline(always)]
+    pub(crate) fn second<V: Float32>((x, v): ([V; 2], sigmoid::Reduced<V>)) -> ([V; 2], [sigmoid::Quotient<V>; 2]) {
+        (x, sigmoid::second(v))
+    }
+
+    #[inline(always)]
+    pub(crate) fn third<V: Float32>((x, below): ([V; 2], [sigmoid::Quotient<V>; 2])) -> [V; 2] {
+        let below = sigmoid::third(below);
+        [of_sigmoid(x[0], below[0]), of_sigmoid(x[1], below[1])]
+    }
 }
 
 /// `σ(v) + x σ(v) σ(-v) v'` from x of the sign of v, `σ(-|v|)` and v'.

@@ -4,10 +4,11 @@
 //! the last addition count.
 
 use super::exp::{self, LOWEST, TAME, reduce};
-use super::expm1::expm1;
+use super::expm1;
 use super::relu::relu;
+use super::sigmoid::minus_abs;
 use super::{polynomial, polynomials};
-use crate::simd::{Float32, Int32};
+use crate::simd::Float32;
 
 /// `(ln(1 + e) - e) / e²` for e from 0 to 1, lowest power first, minimax to 2^-27.5 of the logarithm.
 const Q: [f32; 9] = [
@@ -55,12 +56,6 @@ pub(crate) fn second<V: Float32, const N: usize>([x, sum, r]: [[V; N]; 3]) -> [[
     [x, e]
 }
 
-/// `-|x|`
-#[inline(always)]
-fn minus_abs<V: Float32>(x: V) -> V {
-    (x.to_bits() | x.constant(-0.0).to_bits()).bits_to_float()
-}
-
 #[inline(always)]
 pub(crate) fn third<V: Float32, const N: usize>([x, e]: [[V; N]; 2]) -> [V; N] {
     let mut y = polynomials(e, &Q);
@@ -80,5 +75,27 @@ pub(crate) fn log1p_of_fraction<V: Float32>(e: V) -> V {
 #[inline(always)]
 pub(crate) fn derivative<V: Float32>(y: V) -> V {
     let zero = y.constant(0.0);
-    zero - expm1(zero - y)
+    zero - expm1::expm1(zero - y)
+}
+
+/// The [`derivative`] of each.
+pub(crate) mod stages {
+    use super::*;
+    pub(crate) use expm1::second;
+
+    #[inline(always)]
+    pub(crate) fn first<V: Float32>(y: [V; 2]) -> [[V; 2]; 4] {
+        expm1::first(negated(y))
+    }
+
+    #[inline(always)]
+    pub(crate) fn third<V: Float32>(terms: [(V, expm1::Terms<V>, V::Bits); 2]) -> [V; 2] {
+        negated(expm1::third(terms))
+    }
+
+    #[inline(always)]
+    fn negated<V: Float32>([x, y]: [V; 2]) -> [V; 2] {
+        let zero = x.constant(0.0);
+        [zero - x, zero - y]
+    }
 }
