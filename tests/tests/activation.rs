@@ -104,6 +104,36 @@ fn nan_goes_through() {
     });
 }
 
+/// A tile several vectors wide and an odd number of them high, with rows of what is kept further apart than those of C.
+#[test]
+fn a_derivative_in_an_epilogue_is_that_of_each_element() {
+    let (m, n, k, stride) = (37, 83, 3, 96);
+    let operand = |len: usize| (0..len).map(|i| (i * 37 % 101) as f32 * 0.03 - 1.5).collect::<Vec<f32>>();
+    let (a, b, z) = (operand(m * k), operand(k * n), operand(m * stride));
+    for_each_isa(|set| {
+        for activation in ACTIVATIONS {
+            let kept = kept(set, activation, &z);
+            let product = |epilogue| {
+                let (a, b) = (MatRef::from_row_major(&a, m, k), MatRef::from_row_major(&b, k, n));
+                let mut c = vec![f32::NAN; m * n];
+                let options = GemmOptions { epilogue, ..GemmOptions::default() };
+                set.gemm(1.0, a, b, 0.0, MatMut::from_row_major(&mut c, m, n), &options);
+                c
+            };
+            let of_tile = MatRef::from_row_major(&kept, m, stride).col_range(0, n);
+            let c = product(Epilogue::Derivative { activation, kept: of_tile });
+            let mut expected = product(Epilogue::None);
+            for (row, kept) in expected.chunks_mut(n).zip(kept.chunks(stride)) {
+                for (d, &kept) in row.iter_mut().zip(kept) {
+                    set.activation_backward(activation, &[kept], std::slice::from_mut(d));
+                }
+            }
+            let same = c.iter().zip(&expected).all(|(c, expected)| c.to_bits() == expected.to_bits());
+            assert!(same, "{activation:?}' on {}", set.isa());
+        }
+    });
+}
+
 /// `epilogue` of the product of `x` as a column with 1.
 fn f64_epilogue(set: &KernelSet, x: &[f64], epilogue: Epilogue<'_, f64>) -> Vec<f64> {
     let mut c = vec![f64::NAN; x.len()];
