@@ -69,6 +69,29 @@ fn few_columns_are_right_and_equal_on_every_isa() {
     for_each_isa(few_columns);
 }
 
+/// Little depth beside so many columns that tiles are wide, pass along rows of C in several runs, and leave columns to others.
+fn shallow_products<T: Float>(isa: &KernelSet) {
+    use Layout::{ColMajor, General, RowMajor, RowPadded};
+    let mut random = Random::new(11);
+    for (n, k) in [(64, 5), (100, 10), (128, 1), (128, 0), (193, 64), (330, 63), (345, 64), (130, 65), (1100, 9)] {
+        for m in [2, 6, 13, 25, 131] {
+            for a in [RowMajor, ColMajor] {
+                for b in [RowMajor, RowPadded, ColMajor, General] {
+                    let layouts = (a, b, random.choose(&[RowMajor, RowPadded, General]));
+                    let case = GemmCase::<T>::with_layouts((m, n, k), layouts, &mut random);
+                    judge(isa, &case, case.random_epilogue(&mut random));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn shallow_products_are_right_and_equal_on_every_isa() {
+    for_each_isa(shallow_products::<f32>);
+    for_each_isa(shallow_products::<f64>);
+}
+
 /// Operands that are packed, A in more than one block of rows, beside more than one of columns and of K.
 fn packed_blocks<T: Float>(isa: &KernelSet) {
     use Layout::{ColMajor, General, RowMajor};

@@ -83,6 +83,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// one broadcast element of A leave at least one register free (with exactly none LLVM spills).
     const MR: usize;
     const NV: usize;
+    /// Rows of the tile that is twice as wide; 0 where there is none.
+    const MR_WIDE: usize = 0;
+    /// Up to this depth of K wide tiles are better: with AVX-512 512x64x512 is 1.02 times as fast, 512x32x512 1.04 times.
+    const K_WIDE: usize = 0;
     /// Rows of the tile that is one masked vector wide: the mask may need registers too.
     const MR_MASKED: usize;
     /// Vectors of a single row of C that are summed side by side, at most 16: as many chains as hide the latency of an addition and

@@ -34,6 +34,15 @@ pub(crate) fn tiles_at_once<T>(mr: usize, n: usize, k: usize, packed: bool) -> u
     (rows / mr).max(1)
 }
 
+/// How many wide tiles, of so many of n columns, a row tile of C is computed along at once: as many as leave their B in the L1
+/// cache, so that lines of C are written one after the other and B is not read again from the L2 cache for each row tile.
+pub(crate) fn wide_tiles_across<T>(n: usize, k: usize, columns: usize) -> usize {
+    const B_BYTES: usize = L1_BYTES / 3 * 2;
+    let bytes = k * columns * size_of::<T>();
+    // No division for the usual ones.
+    if n / columns * bytes <= B_BYTES { n / columns } else { (B_BYTES / bytes).max(1) }
+}
+
 /// More than this does not stay in most L2 caches.
 pub(crate) const L2_BYTES: usize = 1 << 20;
 

@@ -144,7 +144,7 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
             let epilogue = if is_last { problem.epilogue } else { TileEpilogue::None };
             let column_sums = if is_last { &mut problem.column_sums } else { &mut None };
             // LOOP 2
-            let mr = mr::<S, T>(cols);
+            let mr = mr(s, &b, cols, depth);
             let tiles = blocking::tiles_at_once::<T>(mr, cols, depth, a.packed);
             for (i, height, count) in blocking::even_runs(m, mr, tiles) {
                 let rows = height * count;

@@ -15,12 +15,16 @@
 use super::Arithmetic;
 use crate::simd::{Float, Simd};
 
-/// What a micro-kernel works on: one tile, or several of the same height below each other. A and B may be packed panels or
-/// lie as the caller's matrices lie.
+/// What a micro-kernel works on: one tile, or several of the same height below each other, wide ones also next to each other. A
+/// and B may be packed panels or lie as the caller's matrices lie.
 #[derive(Clone, Copy)]
 pub(crate) struct Tile<T> {
     /// How many tiles.
     pub(crate) count: usize,
+    /// How many [wide](Width::Wide) tiles next to each other, of each of these.
+    pub(crate) across: usize,
+    /// From the columns of B of one of these to those of the next.
+    pub(crate) b_across: usize,
     pub(crate) k: usize,
     pub(crate) a: *const T,
     pub(crate) a_row_stride: isize,
@@ -76,6 +80,13 @@ const C_ROWS_AT_ONCE: usize = 2;
 /// How wide a tile is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Width {
+    /// Twice `NV` vectors, for products of so little depth that to write C takes much of the time: rows of C are written from end
+    /// to end, a longer part of each at a time, which takes 0.77 of the time of 512x10x512, where full tiles in the same order
+    /// would take 0.85; 784x8x128 takes 0.87.
+    ///
+    /// What did not help: asking for lines of C one tile ahead, 1.2 times the time of 512x10x512 and 1.4 times that of 784x8x128,
+    /// though 0.92 of 128x4x128; tiles of 3 rows and four times `NV` vectors.
+    Wide,
     /// `NV` vectors.
     Full,
     /// As many, and the sums start from what earlier steps in the same block of K have come to.
@@ -101,26 +112,30 @@ pub(crate) const MR_MAX: usize = 16;
 /// The kernels of one ISA for every height of a tile: `kernels[rows - 1]`.
 pub(crate) fn kernels<S: Simd, T: Arithmetic>(width: Width) -> &'static [MicroKernel<T>; MR_MAX] {
     macro_rules! heights {
-        ($part:literal, $masked:literal, $resumed:literal: $($mr:literal)*) => {
-            const { &[$(height::<S, T, $mr, $part, $masked, $resumed>()),*] }
+        ($width:expr) => { heights!($width, 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16) };
+        ($width:expr, $($mr:literal)*) => {
+            const { &[$(height::<S, T, $mr>($width)),*] }
         };
     }
     match width {
-        Width::Full => heights!(false, false, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
-        Width::Resumed => heights!(false, false, true: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
-        Width::Masked => heights!(true, true, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
-        Width::Padded => heights!(true, false, false: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16),
+        Width::Wide => heights!(Width::Wide),
+        Width::Full => heights!(Width::Full),
+        Width::Resumed => heights!(Width::Resumed),
+        Width::Masked => heights!(Width::Masked),
+        Width::Padded => heights!(Width::Padded),
     }
 }
 
 /// The kernel of one height, compiled only for the heights that the ISA uses.
-const fn height<S: Simd, T: Arithmetic, const MR: usize, const PART: bool, const MASKED: bool, const RESUMED: bool>()
--> MicroKernel<T> {
-    match (PART, MASKED, S::NV) {
-        (true, true, _) if MR <= S::MR_MASKED && masks::<S, T>() => micro_kernel::<S, T, MR, 1, true, true, false>,
-        (true, false, _) if MR <= S::MR && pads::<S, T>() => micro_kernel::<S, T, MR, 1, true, false, false>,
-        (false, false, 1) if MR <= S::MR => micro_kernel::<S, T, MR, 1, false, false, RESUMED>,
-        (false, false, 2) if MR <= S::MR => micro_kernel::<S, T, MR, 2, false, false, RESUMED>,
+const fn height<S: Simd, T: Arithmetic, const MR: usize>(width: Width) -> MicroKernel<T> {
+    match (width, S::NV) {
+        (Width::Wide, 2) if MR <= S::MR_WIDE => micro_kernel::<S, T, MR, 4, false, false, false>,
+        (Width::Full, 1) if MR <= S::MR => micro_kernel::<S, T, MR, 1, false, false, false>,
+        (Width::Full, 2) if MR <= S::MR => micro_kernel::<S, T, MR, 2, false, false, false>,
+        (Width::Resumed, 1) if MR <= S::MR => micro_kernel::<S, T, MR, 1, false, false, true>,
+        (Width::Resumed, 2) if MR <= S::MR => micro_kernel::<S, T, MR, 2, false, false, true>,
+        (Width::Masked, _) if MR <= S::MR_MASKED && masks::<S, T>() => micro_kernel::<S, T, MR, 1, true, true, false>,
+        (Width::Padded, _) if MR <= S::MR && pads::<S, T>() => micro_kernel::<S, T, MR, 1, true, false, false>,
         _ => too_tall::<T>,
     }
 }
@@ -176,17 +191,23 @@ unsafe fn micro_kernel<
     s.run(
         #[inline(always)]
         |s| {
+            let across = if NV > S::NV { tile.across } else { 1 };
             let (mut a, mut c, mut start) = (tile.a, tile.c, tile.start);
             for _ in 0..tile.count {
                 // SAFETY: the same reference, of which the compiler knows nothing: it would keep what all tiles share in
                 // registers that each needs.
-                let tile = &unsafe { *opaque(tile) };
+                let tile = unsafe { &*opaque(tile) };
                 let a_next = a.wrapping_offset(MR as isize * tile.a_row_stride);
                 fetch_rows::<S, T, MR>(s, tile, a_next);
-                // SAFETY: the caller's promise, passed on.
-                unsafe {
-                    let product = accumulate::<S, T, MR, NV, PART, MASKED, RESUMED>(s, tile, a, c, start);
-                    store::<S, T, MR, NV, PART>(s, tile, c, product);
+                for j in 0..across {
+                    // SAFETY: as above, and the caller's promise, passed on.
+                    unsafe {
+                        let tile = &*opaque(tile);
+                        let b = tile.b.wrapping_add(j * tile.b_across);
+                        let c = c.wrapping_add(j * NV * T::Vector::<S>::LANES);
+                        let product = accumulate::<S, T, MR, NV, PART, MASKED, RESUMED>(s, tile, a, b, c, start);
+                        store::<S, T, MR, NV, PART>(s, tile, c, product);
+                    }
                 }
                 a = a_next;
                 c = c.wrapping_offset(MR as isize * tile.c_row_stride);
@@ -220,7 +241,7 @@ fn fetch_rows_of_c<S: Simd, T: Arithmetic, const NV: usize>(s: S, tile: &Tile<T>
 }
 
 /// # Safety
-/// - The contract of [`MicroKernel`], for the `MR` rows from `a` on.
+/// - The contract of [`MicroKernel`], for the `MR` rows from `a` on and the columns from `b` on.
 #[inline(always)]
 #[allow(
     clippy::needless_range_loop,
@@ -238,6 +259,7 @@ unsafe fn accumulate<
     s: S,
     tile: &Tile<T>,
     a: *const T,
+    mut b: *const T,
     mut c: *mut T,
     start: *const T,
 ) -> [[T::Vector<S>; NV]; MR] {
@@ -264,7 +286,6 @@ unsafe fn accumulate<
     // In bytes, which the compiler does not know: else each step is a multiplication and an addition in one, which takes longer
     // than an addition.
     let a_col_bytes = opaque_stride(tile.a_col_stride * size_of::<T>() as isize);
-    let mut b = tile.b;
     let ahead = PREFETCH_ROWS * tile.b_row_stride;
     let mut until_c = match tile.update.fetches_c && tile.k >= K_FOR_FETCHING_C {
         true => 0,
@@ -273,7 +294,8 @@ unsafe fn accumulate<
     // One loop: with one for each run of steps between requests, the compiler copies the sums of tiles of few vectors in
     // each step.
     for _ in 0..tile.k {
-        if until_c == 0 {
+        // Not in a wide tile: to count the steps would take a twentieth of the time of 512x10x512.
+        if NV <= S::NV && until_c == 0 {
             c = fetch_rows_of_c::<S, T, NV>(s, tile, c);
             until_c = tile.k.div_ceil(MR.div_ceil(C_ROWS_AT_ONCE));
         }
@@ -287,7 +309,8 @@ unsafe fn accumulate<
                     true => T::Vector::<S>::load_tail(s, b, tail),
                     false => T::Vector::<S>::load_ptr(s, b.add(j * lanes)),
                 };
-                if !PART {
+                // A wide tile's B is in the L1 cache and ends after few rows: to ask takes 1.06 times as long for 512x10x512.
+                if !PART && NV <= S::NV {
                     T::Vector::<S>::prefetch(s, b.wrapping_offset(ahead).wrapping_add(j * lanes));
                 }
             }

@@ -1,6 +1,6 @@
 //! Copies of operands in the order in which the micro-kernel reads them.
 
-use super::band::nr;
+use super::band::is_shallow;
 use super::copy::{self, copy};
 use super::{Arithmetic, MatMut, MatRef, blocking};
 use crate::simd::{Float, Simd};
@@ -46,7 +46,10 @@ pub(crate) fn pays_for_large_a<S: Simd, T: Arithmetic>(a: MatRef<'_, T>, n: usiz
 }
 
 /// Whether a contiguous block of B that `m` rows of A share is better copied than read as it lies.
-pub(crate) fn pays_for_b<S: Simd, T>(b: MatRef<'_, T>, m: usize) -> bool {
+pub(crate) fn pays_for_b<S: Simd, T: Arithmetic>(b: MatRef<'_, T>, m: usize) -> bool {
+    if is_shallow::<S, T>(b.rows(), b.cols()) {
+        return false;
+    }
     let bytes = b.row_stride().unsigned_abs() * size_of::<T>();
     let leaves_l2 = b.rows() * bytes > blocking::L2_BYTES;
     bytes >= CONFLICT_BYTES && (m >= S::M_FOR_PACKING_B || (leaves_l2 && m >= M_FOR_WIDE_ROWS))
@@ -87,11 +90,11 @@ impl<T> Panels<'_, T> {
     }
 }
 
-/// Packs columns of `b` as panels of [`nr`] columns, one after the other, each row-major with a row of `nr`, the last
-/// one filled up with zeros. `out` holds exactly these panels.
+/// Packs columns of `b` as panels of `nr` columns, one after the other, each row-major with a row of `nr`, the last
+/// one filled up with zeros. `out` holds exactly these panels; they are of [`nr`](super::band::nr) columns where rows of `b` are contiguous.
 #[inline(always)]
-pub(crate) fn pack_b<S: Simd, T: Arithmetic>(s: S, b: MatRef<'_, T>, out: &mut [T]) {
-    let (k, nr) = (b.rows(), nr::<S, T>());
+pub(crate) fn pack_b<S: Simd, T: Arithmetic>(s: S, b: MatRef<'_, T>, nr: usize, out: &mut [T]) {
+    let k = b.rows();
     // Nothing where the last one is whole.
     out[b.cols() / nr * nr * k..].fill(T::default());
     if b.has_contiguous_rows() {

@@ -79,7 +79,7 @@ pub(crate) fn prepack<S: Simd, T: Arithmetic>(b: MatRef<'_, T>, memory: &mut Scr
     let nr = nr::<S, T>();
     s.run(
         #[inline(always)]
-        |s| pack::pack_b(s, b, memory.elements(b.cols().next_multiple_of(nr) * b.rows())),
+        |s| pack::pack_b(s, b, nr, memory.elements(b.cols().next_multiple_of(nr) * b.rows())),
     );
     nr
 }

@@ -16,6 +16,9 @@ impl Simd for Avx512 {
     // 28 accumulators + 2 + 1 of 32 registers.
     const MR: usize = 14;
     const NV: usize = 2;
+    // 24 accumulators + 4 + 1.
+    const MR_WIDE: usize = 6;
+    const K_WIDE: usize = 64;
     // A's elements are broadcast by the additions themselves. Twice as many accumulators would fit, but not the pointers to
     // as many rows, and the one load of B that they would save in 16 hides anyway.
     const MR_MASKED: usize = 16;
