@@ -118,12 +118,13 @@ pub(crate) fn map<S: Simd>(s: S, elements: Elements<'_>, ahead: usize, f: impl F
 pub(crate) fn map_pipelined<S: Simd, T, U>(
     s: S,
     elements: Elements<'_>,
-    first: impl Fn([S::F32; 2]) -> T,
-    second: impl Fn(T) -> U,
-    third: impl Fn(U) -> [S::F32; 2],
+    first: impl Fn([S::F32; 2]) -> T + Copy,
+    second: impl Fn(T) -> U + Copy,
+    third: impl Fn(U) -> [S::F32; 2] + Copy,
 ) {
     let (pairs, rest) = elements.pairs();
-    pipeline(s, pairs, &first, &second, &third);
+    // By value: the call through a reference is a function of its own, which is not inlined everywhere.
+    pipeline(s, pairs, first, second, third);
     map_rest(
         s,
         rest,
@@ -272,9 +273,9 @@ pub(crate) fn multiply_pipelined<S: Simd, T, U>(
 pub(crate) fn map_stages<S: Simd, T, U>(
     s: S,
     elements: Elements<'_>,
-    first: impl Fn([S::F32; 2]) -> T,
-    second: impl Fn(T) -> U,
-    third: impl Fn(U) -> [S::F32; 2],
+    first: impl Fn([S::F32; 2]) -> T + Copy,
+    second: impl Fn(T) -> U + Copy,
+    third: impl Fn(U) -> [S::F32; 2] + Copy,
 ) {
     if S::OVERLAPS_STAGES {
         return map_pipelined(s, elements, first, second, third);
