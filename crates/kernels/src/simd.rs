@@ -85,7 +85,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const NV: usize;
     /// Rows of the tile that is twice as wide; 0 where there is none.
     const MR_WIDE: usize = 0;
-    /// Up to this depth of K wide tiles are better: with AVX-512 512x64x512 is 1.02 times as fast, 512x32x512 1.04 times.
+    /// Up to this depth of K wide tiles are better: with AVX-512 512x64x512 is 1.02 times as fast, 512x32x512 1.03 times.
     const K_WIDE: usize = 0;
     /// Rows of the tile that is one masked vector wide: the mask may need registers too.
     const MR_MASKED: usize;

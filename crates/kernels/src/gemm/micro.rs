@@ -81,10 +81,10 @@ const C_ROWS_AT_ONCE: usize = 2;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Width {
     /// Twice `NV` vectors, for products of so little depth that to write C takes much of the time: rows of C are written from end
-    /// to end, a longer part of each at a time, which takes 0.77 of the time of 512x10x512, where full tiles in the same order
+    /// to end, a longer part of each at a time, which takes 0.79 of the time of 512x10x512, where full tiles in the same order
     /// would take 0.85; 784x8x128 takes 0.87.
     ///
-    /// What did not help: asking for lines of C one tile ahead, 1.2 times the time of 512x10x512 and 1.4 times that of 784x8x128,
+    /// What did not help: asking for lines of C one tile ahead, 1.2 times the time of 512x10x512 and up to 1.35 times that of 784x8x128,
     /// though 0.92 of 128x4x128; tiles of 3 rows and four times `NV` vectors.
     Wide,
     /// `NV` vectors.
