@@ -114,8 +114,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Whether tiles ask for lines of C that an L2 cache holds, too. With AVX-512 that takes 2 to 5 % of 64 to 512 cubed; with
     /// AVX2 not to ask takes 3 % where K is 64. Not to ask for lines from afar takes 2 % of 1024 cubed and 6 % of 10000x64x64.
     const FETCHES_NEAR_C: bool;
-    /// Whether loops of functions in stages take the last stage first, or the first, the last and then the second, which matters
-    /// by up to a tenth.
+    /// Whether a turn of loops of functions in stages begins with the last stage, or takes the stages in their order: with AVX-512
+    /// that makes sigmoid 1.09, softplus and tanh 1.06 times as fast as the second stage at the end, on an Intel Xeon.
     const LAST_STAGE_FIRST: bool;
     /// Whether functions whose stages take two vectors in step are faster with the stages of three pairs side by side.
     const OVERLAPS_STAGES: bool;

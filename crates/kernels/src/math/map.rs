@@ -156,8 +156,9 @@ fn pipeline<S: Simd, P: Place, T, U>(
                     next = first(pair.load(s));
                 } else {
                     next = first(pair.load(s));
+                    let next_after_second = second(after_first);
                     place.store(third(after_second));
-                    after_second = second(after_first);
+                    after_second = next_after_second;
                 }
                 after_first = next;
                 (place, next_place) = (next_place, pair);
