@@ -36,6 +36,7 @@ pub(crate) fn first<V: Float32, const N: usize>(x: [V; N]) -> ([V; N], [V; N], [
         sum[i] = clamped.neg_mul_add(x[i].constant(2.0 * LOG2_E), magic);
         h[i] = (sum[i] - magic).mul_add(x[i].constant(0.5 * LN_2), clamped);
     }
+    V::in_step(&mut h);
     (x, sum, h)
 }
 
