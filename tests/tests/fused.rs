@@ -71,7 +71,7 @@ fn reductions() {
 }
 
 #[test]
-fn column_sums_and_argmax() {
+fn column_sums() {
     let mut random = Random::new(9);
     for (rows, cols) in SIZES {
         let x = logits(&mut random, rows * cols, 1.0);
@@ -81,16 +81,42 @@ fn column_sums_and_argmax() {
             let bound = (rows as f64 + 1.0) * U * column().map(f64::abs).sum::<f64>();
             assert!((f64::from(*sum) - column().sum::<f64>()).abs() <= bound, "column {j} of {rows}x{cols}: {sum}");
         }
-        let mut found = vec![0; rows];
-        KernelSet::best().argmax(cols, &x, &mut found);
-        for (row, &found) in x.chunks_exact(cols).zip(&found) {
-            let first = row.iter().position(|x| row.iter().all(|y| x >= y)).unwrap();
-            assert_eq!(found as usize, first);
-        }
     }
-    let mut found = [9; 3];
-    KernelSet::best().argmax(2, &[1.0, f32::NAN, f32::NAN, 2.0, f32::NAN, f32::NAN], &mut found);
-    assert_eq!(found, [1, 0, 0]);
+}
+
+#[test]
+fn argmax() {
+    let mut random = Random::new(12);
+    for (rows, cols) in SIZES.into_iter().chain([(3, 31), (3, 32), (3, 33), (2, 47), (2, 48), (2, 64), (2, 129)]) {
+        let x = logits(&mut random, rows * cols, 1.0);
+        first_of_the_largest(cols, &x);
+        for at in 0..cols.min(x.len()) {
+            for (here, last) in [(9.0, 9.0), (9.0, f32::NAN), (f32::NAN, f32::NAN), (9.0, x[cols - 1])] {
+                let mut x = x.clone();
+                x[cols - 1] = last;
+                x[at] = here;
+                first_of_the_largest(cols, &x);
+            }
+        }
+        first_of_the_largest(cols, &vec![f32::NEG_INFINITY; rows * cols]);
+    }
+}
+
+/// Asserts that `argmax` finds, on each instruction set, the first NaN or else the first of the largest.
+fn first_of_the_largest(cols: usize, x: &[f32]) {
+    let expected: Vec<u32> = x
+        .chunks_exact(cols)
+        .map(|row| {
+            let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let nan = row.iter().position(|x| x.is_nan());
+            nan.or_else(|| row.iter().position(|&x| x == largest)).unwrap() as u32
+        })
+        .collect();
+    for_each_isa(|set| {
+        let mut found = vec![u32::MAX; expected.len()];
+        set.argmax(cols, x, &mut found);
+        assert_eq!(found, expected, "{x:?} in rows of {cols} on {}", set.isa());
+    });
 }
 
 #[test]

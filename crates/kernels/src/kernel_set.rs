@@ -35,6 +35,7 @@ pub struct KernelSet {
     dot: fn(&[f32], &[f32]) -> f32,
     sum_squares_f64: fn(&[f32]) -> f64,
     max: fn(&[f32]) -> f32,
+    argmax: fn(usize, &[f32], &mut [u32]),
     pub(crate) column_sums: fn(MatRef<'_, f32>, &mut [f32]),
     pub(crate) gather_bytes: fn(MatRef<'_, u8>, &[usize], ByteScale, &mut [f32]),
     updates: updates::Updates,
@@ -91,6 +92,7 @@ entries! {
     dot(x: &[f32], y: &[f32]) -> f32 = reduce::dot;
     sum_squares_f64(x: &[f32]) -> f64 = reduce::sum_squares_f64;
     max(x: &[f32]) -> f32 = reduce::max;
+    argmax(cols: usize, x: &[f32], out: &mut [u32]) = reduce::argmax;
     column_sums(x: MatRef<'_, f32>, out: &mut [f32]) = reduce::column_sums;
     gather_bytes(from: MatRef<'_, u8>, rows: &[usize], scale: ByteScale, to: &mut [f32]) = gather::gather;
     softmax(cols: usize, rows: Rows<'_>) = fused::softmax::softmax;
@@ -184,6 +186,7 @@ const fn table<S: Simd>() -> KernelSet {
         dot: dot::<S>,
         sum_squares_f64: sum_squares_f64::<S>,
         max: max::<S>,
+        argmax: argmax::<S>,
         column_sums: column_sums::<S>,
         gather_bytes: gather_bytes::<S>,
         softmax: softmax::<S>,
@@ -378,7 +381,7 @@ impl KernelSet {
     pub fn argmax(&self, cols: usize, x: &[f32], out: &mut [u32]) {
         let rows = whole_rows("argmax", cols, x.len());
         same_length("argmax", ("rows", rows), ("out", out.len()));
-        reduce::argmax(cols, x, out);
+        (self.argmax)(cols, x, out);
     }
 
     /// `out[j] = Σ_i x[i][j]` for rows of `cols` elements: the gradient of a bias. Rows are added in their order, in
