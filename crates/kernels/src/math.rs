@@ -232,50 +232,38 @@ pub(crate) trait Unary {
     fn map<S: Simd>(s: S, elements: Elements<'_>);
 }
 
-macro_rules! unary {
-    ($($type:ident $module:ident),*) => {$(
-        pub(crate) struct $type;
-        impl Unary for $type {
+pub(crate) struct Relu;
+impl Unary for Relu {
+    #[inline(always)]
+    fn map<S: Simd>(s: S, elements: Elements<'_>) {
+        map::map(
+            s,
+            elements,
+            map::NEAR_AHEAD,
             #[inline(always)]
-            fn map<S: Simd>(s: S, elements: Elements<'_>) {
-                map::map(
-                    s,
-                    elements,
-                    map::NEAR_AHEAD,
+            |[x, y]| {
+                S::F32::apart(
                     #[inline(always)]
-                    |[x, y]| {
-                        S::F32::apart(
-                            #[inline(always)]
-                            || [$module::$module(x), $module::$module(y)],
-                        )
-                    },
-                );
-            }
-        }
-    )*};
+                    || [relu::relu(x), relu::relu(y)],
+                )
+            },
+        );
+    }
 }
-unary!(Relu relu);
 
-macro_rules! in_pairs {
-    ($($type:ident $module:ident),*) => {$(
-        pub(crate) struct $type;
-        impl Unary for $type {
+pub(crate) struct Exp;
+impl Unary for Exp {
+    #[inline(always)]
+    fn map<S: Simd>(s: S, elements: Elements<'_>) {
+        map::map(
+            s,
+            elements,
+            map::AHEAD,
             #[inline(always)]
-            fn map<S: Simd>(s: S, elements: Elements<'_>) {
-                map::map(
-                    s,
-                    elements,
-                    map::AHEAD,
-                    #[inline(always)]
-                    |x| $module::$module(x),
-                );
-            }
-        }
-    )*};
+            |x| exp::exp(x),
+        );
+    }
 }
-in_pairs!(
-    Exp exp
-);
 
 macro_rules! in_stages {
     ($($map:ident: $($type:ident $module:ident),*;)*) => {$($(
