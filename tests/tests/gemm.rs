@@ -127,7 +127,9 @@ fn large_transposed_operands<T: Float>(isa: &KernelSet) {
     let large = [(16, 200, 100), (14, 65, 49), (31, 333, 200), (62, 301, 129), (64, 270, 512), (64, 300, 513)];
     // Of two vectors in `f32` and in `f64`, beside less than the L1 cache holds, and K of less than a vector.
     let even = [(32, 170, 140), (16, 90, 100)];
-    for shape in large.into_iter().chain(even).chain((1..18).map(|k| (19, 37, k))) {
+    // Of blocks of K in steps.
+    let stepped = [(32, 120, 600), (16, 120, 600)];
+    for shape in large.into_iter().chain(even).chain(stepped).chain((1..18).map(|k| (19, 37, k))) {
         for c in [Layout::RowMajor, Layout::RowPadded] {
             let case = GemmCase::<T>::with_layouts(shape, (Layout::RowMajor, Layout::ColMajor, c), &mut random);
             for _ in 0..4 {

@@ -107,10 +107,9 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// lies: without the copy 64x1024x1024 is 1.15 times as fast, 256x784x512 1.04, 512 cubed 1.02. With AVX2 256x1024x1024
     /// takes 1.8 times as long without.
     const M_FOR_PACKING_B: usize;
-    /// Up to so many bytes a column C is computed by columns where that spares the transposition of a larger B: where panels of B
-    /// leave room for A in an L1 cache, and where they do not. Measured with AVX2 and AVX-512: with the latter 64x512x512 is 1.07
-    /// times as fast and 64x256x256 0.96 times.
-    const TRANSPOSED_C_BYTES: [usize; 2];
+    /// Up to so many bytes a column C is computed by columns where that spares the transposition of a larger B. Measured with AVX2
+    /// and AVX-512: 128x1024x1024 is 1.03 and 1.08 times as fast, 256x784x784 takes 1.05 times as long with the latter.
+    const TRANSPOSED_C_BYTES: usize;
     /// Whether tiles ask for lines of C that an L2 cache holds, too. With AVX-512 that takes 2 to 5 % of 64 to 512 cubed; with
     /// AVX2 not to ask takes 3 % where K is 64. Not to ask for lines from afar takes 2 % of 1024 cubed and 6 % of 10000x64x64.
     const FETCHES_NEAR_C: bool;

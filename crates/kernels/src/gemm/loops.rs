@@ -23,7 +23,6 @@
 //! start before them, so that 1.01 to 1.02 is all that it gives 64x128x784 with AVX-512, and nothing 64x100x128.
 
 use super::band::{ATile, BBlock, Start, band, mr, nr, streams};
-use super::epilogue::TileEpilogue;
 use super::micro::Update;
 use super::problem::{BOperand, Order};
 use super::scratch::{Buffers, Scratch};
@@ -66,30 +65,27 @@ pub(crate) fn serial<S: Simd, T: Arithmetic>(problem: &mut Problem<'_, T>) {
 }
 
 /// Whether B lies in columns and is so much larger than A and C that to transpose these costs less: A on its way to panels,
-/// C on its way to memory. That spares 16x128x784 NT 0.3 of its time with AVX2, 64x128x784 0.04, and with AVX-512 16x128x784 0.15,
-/// 32x512x512 0.18.
+/// C on its way to memory. With AVX-512 that makes 64x784x128 NT 1.04 times as fast, 32x784x128 1.1, 64x1024x1024 1.3.
 #[inline]
 fn is_better_transposed<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> bool {
     let BOperand::View(b) = problem.b else {
         return false;
     };
     let (m, n, k) = problem.shape();
-    let (lanes, nr) = (T::Vector::<S>::LANES, nr::<S, T>());
-    let is_deep = nr * k * size_of::<T>() > blocking::L1_BYTES / 3 * 2;
+    let lanes = T::Vector::<S>::LANES;
+    // Of the lanes, which run along the rows, seven eighths are used. Part of a wide tile takes as long as all of it, and part of
+    // any does not go by steps of K.
+    let fills_lanes = m.next_multiple_of(lanes) * 7 <= m * 8;
+    let fills_tiles = m <= lanes || m.is_multiple_of(nr::<S, T>()) || (S::NV == 1 && k <= blocking::k_block(k));
     problem.order == Order::Chain
-        && m * size_of::<T>() <= S::TRANSPOSED_C_BYTES[usize::from(is_deep)]
+        && m * size_of::<T>() <= S::TRANSPOSED_C_BYTES
         && b.row_stride() == 1
         && b.col_stride() != 1
         && problem.a.has_contiguous_rows()
         && problem.c.has_contiguous_rows()
-        && k <= blocking::k_block(k)
-        // Of the lanes, which run along the rows, seven eighths are used.
-        && m.next_multiple_of(lanes) * 7 <= m * 8
-        && match S::NV {
-            1 => m * (k + n) * 3 <= k * n * 2,
-            // Part of a wide tile takes as long as all of it.
-            _ => m * (k + n) * 2 < k * n && (m <= lanes || m.is_multiple_of(nr)),
-        }
+        && fills_lanes
+        && fills_tiles
+        && m * (k + n) * 3 <= k * n * 2
 }
 
 #[inline(always)]
@@ -110,7 +106,11 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
         false => blocking::L1_WAYS,
     };
     let by_panels = kc >= blocking::KC_FOR_SINGLE_PANELS && !(packs_a && S::MR > lines_in_l1);
-    let most = if packs_a { blocking::B_SHARED } else { (S::B_BLOCK_BYTES, blocking::NC_MAX) };
+    let mut most = if packs_a { blocking::B_SHARED } else { (S::B_BLOCK_BYTES, blocking::NC_MAX) };
+    if !problem.c.has_contiguous_rows() {
+        // What C is computed in stays in the L2 cache.
+        most.1 = most.1.min(blocking::L2_BYTES / 2 / (m.max(1) * size_of::<T>()));
+    }
     let nc = if transposed && by_panels { 2 * lanes } else { blocking::n_block::<T>(kc, n, nr, most) };
     let k_step = if transposed && by_panels { blocking::k_step(kc, m, nc * size_of::<T>(), lanes) } else { kc };
     let (rows_of_sums, sums) = match k_step < kc {
@@ -123,6 +123,15 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
     while jc < n {
         let cols = nc.min(n - jc);
         let step = if cols.is_multiple_of(nr) { k_step } else { kc };
+        // A C without contiguous rows is computed in others, which stay for all blocks of K.
+        let mut dense = (!problem.c.has_contiguous_rows()).then(|| {
+            let mut dense = MatMut::from_row_major(buffers.c.elements(m * cols), m, cols);
+            if problem.beta.is_some() {
+                copy::copy(s, problem.c.part(0, jc, m, cols).as_ref(), dense.reborrow());
+            }
+            dense
+        });
+        let mut finished = 0;
         // LOOP 3, at least once: a K of 0 leaves sums of nothing.
         let (mut pc, mut block) = (0, 0..kc.min(k));
         loop {
@@ -141,8 +150,6 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
             if block.start > 0 {
                 update.beta = Some(T::from(1.0));
             }
-            let epilogue = if is_last { problem.epilogue } else { TileEpilogue::None };
-            let column_sums = if is_last { &mut problem.column_sums } else { &mut None };
             // LOOP 2
             let mr = mr(s, &b, cols, depth);
             let tiles = blocking::tiles_at_once::<T>(mr, cols, depth, a.packed);
@@ -160,29 +167,20 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
                     true => Start::From(sums.as_ref().row_range(i, i + rows).col_range(0, cols)),
                     false => Start::Zeros,
                 };
-                let mut c = problem.c.part(i, jc, rows, cols);
-                if c.has_contiguous_rows() {
-                    band::<S, T>(update, &a, (height, count), &b, start, c.reborrow());
-                    epilogue.apply_to_part(s, i, jc, c, column_sums);
-                } else {
-                    let mut dense = MatMut::from_row_major(buffers.c.elements(rows * cols), rows, cols);
-                    if update.beta.is_some() {
-                        copy::copy(s, c.as_ref(), dense.reborrow());
-                    }
-                    band::<S, T>(update, &a, (height, count), &b, start, dense.reborrow());
-                    // By vectors of C as the caller has it, where it has them: there lies what an epilogue reads. The sums are of
-                    // the caller's columns.
-                    let in_columns = c.row_stride() == 1
-                        && match column_sums {
-                            Some(_) => problem.is_transpose,
-                            None => rows >= lanes,
-                        };
-                    if !in_columns {
-                        epilogue.apply_to_part(s, i, jc, dense.reborrow(), column_sums);
-                    }
-                    copy::copy(s, dense.as_ref(), c.reborrow());
-                    if in_columns {
-                        epilogue.transposed().apply_to_part(s, jc, i, c.t(), column_sums);
+                let c = match &mut dense {
+                    Some(dense) => dense.part(i, 0, rows, cols),
+                    None => problem.c.part(i, jc, rows, cols),
+                };
+                band::<S, T>(update, &a, (height, count), &b, start, c);
+                match &mut dense {
+                    _ if !is_last => {}
+                    None => problem.finish_part(s, i, jc, rows, cols),
+                    Some(dense) => {
+                        // Whole vectors of columns of C while there are more rows to come.
+                        let end = if i + rows == m { m } else { (i + rows) / lanes * lanes };
+                        let part = dense.part(finished, 0, end - finished, cols);
+                        problem.finish_dense(s, finished, jc, part);
+                        finished = end;
                     }
                 }
             }

@@ -291,8 +291,8 @@ unsafe fn accumulate<
         true => 0,
         false => usize::MAX,
     };
-    // One loop: with one for each run of steps between requests, the compiler copies the sums of tiles of few vectors in
-    // each step.
+    // One loop: with one for each run of steps between requests, the compiler copies sums in each step with AVX2, 1.15 times the
+    // time of 64x64x64; with AVX-512 it does not, and what it no longer counts hides behind the multiplications all the same.
     for _ in 0..tile.k {
         // Not in a wide tile: to count the steps would take a twentieth of the time of 512x10x512.
         if NV <= S::NV && until_c == 0 {

@@ -1,10 +1,11 @@
 //! One product to compute: checked, oriented, and cut into bands.
 
+use super::copy::copy;
 use super::epilogue::TileEpilogue;
 use super::micro::Update;
 use super::pack::Panels;
 use super::{Arithmetic, Epilogue, MatMut, MatRef, blocking};
-use crate::simd::Simd;
+use crate::simd::{Float, Simd};
 
 /// Of the virtual vector, on every instruction set.
 const VIRTUAL_VECTOR_BYTES: usize = 64;
@@ -155,6 +156,27 @@ impl<'a, T: Arithmetic> Problem<'a, T> {
         if self.epilogue.is_some() || self.column_sums.is_some() {
             let part = self.c.part(row, col, rows, cols);
             self.epilogue.apply_to_part(s, row, col, part, &mut self.column_sums);
+        }
+    }
+
+    /// Applies the epilogue to part of a C that was computed in other rows, and copies it to where it belongs. A function of its
+    /// own, so that the loops that call it keep their registers.
+    #[inline(never)]
+    pub(super) fn finish_dense<S: Simd>(&mut self, s: S, row: usize, col: usize, mut dense: MatMut<'_, T>) {
+        let mut c = self.c.part(row, col, dense.rows(), dense.cols());
+        // By vectors of C as the caller has it, where it has them: there lies what an epilogue reads. The sums are of the
+        // caller's columns.
+        let in_columns = c.row_stride() == 1
+            && match self.column_sums {
+                Some(_) => self.is_transpose,
+                None => dense.rows() >= T::Vector::<S>::LANES,
+            };
+        if !in_columns {
+            self.epilogue.apply_to_part(s, row, col, dense.reborrow(), &mut self.column_sums);
+        }
+        copy(s, dense.as_ref(), c.reborrow());
+        if in_columns {
+            self.epilogue.transposed().apply_to_part(s, col, row, c.t(), &mut self.column_sums);
         }
     }
 

@@ -27,7 +27,7 @@ impl Simd for Avx512 {
     const PACKS_SCATTERED_A: bool = true;
     const B_BLOCK_BYTES: usize = 512 * 1024;
     const M_FOR_PACKING_B: usize = 768;
-    const TRANSPOSED_C_BYTES: [usize; 2] = [128, 256];
+    const TRANSPOSED_C_BYTES: usize = 512;
     const FETCHES_NEAR_C: bool = false;
     const LAST_STAGE_FIRST: bool = false;
     const OVERLAPS_STAGES: bool = true;

@@ -26,7 +26,7 @@ impl Simd for Portable {
     const PACKS_SCATTERED_A: bool = false;
     const B_BLOCK_BYTES: usize = 512 * 1024;
     const M_FOR_PACKING_B: usize = 64;
-    const TRANSPOSED_C_BYTES: [usize; 2] = [0; 2];
+    const TRANSPOSED_C_BYTES: usize = 0;
     const FETCHES_NEAR_C: bool = true;
     const LAST_STAGE_FIRST: bool = true;
     const OVERLAPS_STAGES: bool = true;
