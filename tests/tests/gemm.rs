@@ -113,7 +113,7 @@ fn packed_blocks<T: Float>(isa: &KernelSet) {
         // A C that lies in columns would have the two operands change places.
         let layouts = (a, b, random.choose(&[RowMajor, General]));
         let mut case = GemmCase::<T>::with_layouts(shape, layouts, &mut random);
-        // With an alpha of 0 nothing is packed.
+        // With an alpha of 0 no sum would show.
         while case.alpha == T::default() {
             case = GemmCase::with_layouts(shape, layouts, &mut random);
         }
