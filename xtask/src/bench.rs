@@ -45,13 +45,14 @@ pub(crate) fn run(flags: &Bench) -> Result<ExitCode, Box<dyn Error>> {
     // All inside the pool, once: to enter it costs microseconds, and other libraries find their threads that way.
     let report = engines::pool(1)?.install(|| measure_all(runs, set, flags))?;
 
-    print!("{report}");
+    // Written before anything is printed, which fails where nobody reads on, as behind a pipe to `head`.
     let (json, markdown) = (format!("{:#}\n", json::value(&report)), report.markdown());
     let directory = directory()?;
     let files = [("report.html", &html::page(&report)), ("report.json", &json), ("report.md", &markdown)];
     for (name, text) in files {
         write(&directory.join(name), text)?;
     }
+    print!("{report}");
     println!("\nwritten with plots to {}", directory.join("report.html").display());
     let asked_for = [(&flags.json, &json), (&flags.markdown, &markdown)];
     for (path, text) in asked_for.into_iter().filter_map(|(path, text)| Some((path.as_ref()?, text))) {

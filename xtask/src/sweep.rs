@@ -29,12 +29,13 @@ pub(crate) fn run(flags: &Flags) -> Result<ExitCode, Box<dyn Error>> {
     let found = sweep(functions, &sets, every);
 
     let table = table(&found, &sets, every);
-    print!("{table}");
-    let faults = faults(&found, &sets);
-    faults.iter().for_each(|fault| println!("FAILED {fault}"));
+    // Before anything is printed, which fails where nobody reads on, as behind a pipe to `head`.
     if let Some(path) = &flags.output {
         nn::file::atomic_write(path, markdown(&table).as_bytes())?;
     }
+    print!("{table}");
+    let faults = faults(&found, &sets);
+    faults.iter().for_each(|fault| println!("FAILED {fault}"));
     Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

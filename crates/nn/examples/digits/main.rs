@@ -175,17 +175,17 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     for epoch in &report.epochs {
         curve.push(epoch.loss, epoch.validation.map_or(f64::NAN, |test| test.loss));
     }
+    let model = trainer.model();
+    // Before anything is printed, which fails where nobody reads on, as behind a pipe to `head`.
+    checkpoint::save(model, &weights)?;
+    atomic_write(&svg, curve.to_svg()?.as_bytes())?;
     if let Some(last) = report.epochs.last() {
         let (accuracy, speed) = (last.accuracy.unwrap_or(0.0), HumanCount(report.samples_per_second as u64));
         println!("trained: loss {:.4}, accuracy {accuracy:.4}, {speed} samples/s", last.loss);
     }
-    let model = trainer.model();
     let test = evaluate(model, &test)?;
     println!("test: loss {:.4}, accuracy {:.4}", test.loss, test.accuracy.unwrap_or(0.0));
-
-    checkpoint::save(model, &weights)?;
     println!("weights: {}, checksum {:016x}", weights.display(), checksum(model));
-    atomic_write(&svg, curve.to_svg()?.as_bytes())?;
     println!("loss curve: {}", svg.display());
     Ok(())
 }
