@@ -428,6 +428,15 @@ fn no_products_leave_beta_c() {
 }
 
 #[test]
+fn no_rows_take_no_time_however_large_b_is() {
+    for_each_isa(|set| {
+        let k = isize::MAX as usize;
+        let (a, b) = (MatRef::from_strided(&[], 0, 0, k, 0, 0), MatRef::from_strided(&[1.0f32], 0, k, 5, 0, 0));
+        set.gemm(1.0, a, b, 0.0, MatMut::from_row_major(&mut [], 0, 5), &GemmOptions::default());
+    });
+}
+
+#[test]
 fn shapes_that_do_not_fit_are_refused_with_their_sizes() {
     let set = KernelSet::best();
     let (a, b) = ([0.0f32; 6], [0.0f32; 6]);

@@ -91,6 +91,9 @@ fn is_better_transposed<S: Simd, T: Arithmetic>(problem: &Problem<'_, T>) -> boo
 #[inline(always)]
 fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &mut Buffers) {
     let (m, n, k) = problem.shape();
+    if m == 0 {
+        return; // No B is packed for no rows.
+    }
     let lanes = T::Vector::<S>::LANES;
     let nr = nr::<S, T>();
     let kc = blocking::k_block(k);
@@ -109,7 +112,7 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
     let mut most = if packs_a { blocking::B_SHARED } else { (S::B_BLOCK_BYTES, blocking::NC_MAX) };
     if !problem.c.has_contiguous_rows() {
         // What C is computed in stays in the L2 cache.
-        most.1 = most.1.min(blocking::L2_BYTES / 2 / (m.max(1) * size_of::<T>()));
+        most.1 = most.1.min(blocking::L2_BYTES / 2 / (m * size_of::<T>()));
     }
     let nc = if transposed && by_panels { 2 * lanes } else { blocking::n_block::<T>(kc, n, nr, most) };
     let k_step = if transposed && by_panels { blocking::k_step(kc, m, nc * size_of::<T>(), lanes) } else { kc };
