@@ -18,7 +18,7 @@ impl ProgressBar {
     pub(crate) fn batch(&self, batch: &BatchReport) {
         // The number of batches is not known before the first.
         if self.bar.length() == Some(0) {
-            self.bar.set_length((self.epochs * batch.batches) as u64);
+            self.bar.set_length(self.epochs.saturating_mul(batch.batches) as u64);
         }
         self.bar.set_position(((batch.epoch - 1) * batch.batches + batch.batch) as u64);
     }

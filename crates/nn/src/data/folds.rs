@@ -52,11 +52,12 @@ impl KFold {
     /// first parts are one larger where `folds` does not divide the rows.
     ///
     /// # Errors
-    /// [`Error::InvalidHyperParameter`] for fewer than 2 folds or more than rows.
+    /// [`Error::InvalidHyperParameter`] for fewer than 2 folds or more than rows; [`Error::OutOfMemory`].
     pub fn split(&self, rows: usize) -> Result<Vec<Fold>> {
         self.check(rows, "at least 2 and at most the number of rows")?;
+        let order = self.order(rows)?;
         let mut part = vec![0; rows];
-        for (place, row) in self.order(rows).into_iter().enumerate() {
+        for (place, row) in order.into_iter().enumerate() {
             // The first `rows % folds` parts have one row more.
             let (size, larger) = (rows / self.folds, rows % self.folds);
             let in_larger = larger * (size + 1);
@@ -77,7 +78,7 @@ impl KFold {
         }
         let classes = distinct(labels.iter().map(|&label| i64::from(label)).collect());
         let mut of_class = vec![Vec::new(); classes.len()];
-        for row in self.order(labels.len()) {
+        for row in self.order(labels.len())? {
             if let Ok(place) = classes.binary_search(&i64::from(labels[row])) {
                 of_class[place].push(row);
             }
@@ -98,12 +99,14 @@ impl KFold {
         Err(Error::InvalidHyperParameter { name: "folds", value: format!("{} of {most} rows", self.folds), allowed })
     }
 
-    fn order(&self, rows: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..rows).collect();
+    fn order(&self, rows: usize) -> Result<Vec<usize>> {
+        let mut order = Vec::new();
+        order.try_reserve_exact(rows).map_err(|_| Error::OutOfMemory { what: "the order of rows", rows, cols: 1 })?;
+        order.extend(0..rows);
         if let Some(seed) = self.shuffle {
             Stream::new(seed, Purpose::Split, 0).shuffle(&mut order);
         }
-        order
+        Ok(order)
     }
 
     /// From the part that each row is in.
@@ -164,6 +167,8 @@ mod tests {
         let folds = KFold::new(3).split(7).unwrap();
         assert_eq!(folds[0].test, [0, 1, 2]);
         assert_eq!(folds[2].test, [5, 6]);
+        let too_many = KFold::new(2).split(usize::MAX).unwrap_err();
+        assert!(matches!(too_many, Error::OutOfMemory { rows: usize::MAX, .. }), "{too_many}");
     }
 
     #[test]
