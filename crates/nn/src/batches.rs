@@ -5,10 +5,10 @@ mod deal;
 use kernels::{KernelSet, MatRef};
 
 use crate::data::features::Rows;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::losses::{CheckedTargets, TargetValues, Targets, WeightedTargets};
+use crate::memory::{Buffer, zeros};
 use crate::model::Model;
-use crate::params::Buffer;
 use crate::random::{Purpose, Stream};
 pub(crate) use deal::Deal;
 
@@ -81,13 +81,7 @@ impl<'a> Batches<'a> {
         let one_by_one = batch_rows == 1 && deal.is_none();
         let lie_in_order = x.as_slice().is_some() && selected.is_none() && !(deal.is_some() && several);
         let gathered = if shuffle || one_by_one || !lie_in_order {
-            let room = |rows: usize| -> Result<Vec<usize>> {
-                let mut order = Vec::new();
-                let out_of_memory = |_| Error::OutOfMemory { what: "the order of the rows", rows, cols: 2 };
-                order.try_reserve_exact(rows).map_err(out_of_memory)?;
-                order.resize(rows, 0);
-                Ok(order)
-            };
+            let room = |rows| zeros("the order of the rows", rows, 1);
             let (order, by_shard) = (room(rows)?, room(if deal.is_some() { rows } else { 0 })?);
             let weighted = targets.weights.is_some();
             let gathered = match targets.values {

@@ -5,8 +5,8 @@ use kernels::{Activation, KernelSet};
 use crate::error::{Error, Result};
 use crate::layers::{BatchNorm, Dropout, Layer, LayerNorm, Linear};
 use crate::losses::{Loss, LossOptions, Objective};
+use crate::memory::Buffer;
 use crate::model::Model;
-use crate::params::Buffer;
 use crate::stages::{Op, Stages};
 
 /// Describes a [`Model`].

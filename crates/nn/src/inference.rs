@@ -6,8 +6,8 @@ use crate::data::Features;
 use crate::data::features::{Rows, Scratch};
 use crate::error::{Error, Result};
 use crate::losses::{CheckedTargets, Loss, WeightedTargets};
+use crate::memory::{Buffer, reserve};
 use crate::model::Model;
-use crate::params::Buffer;
 use crate::predictor::Predictor;
 
 /// Rows computed at a time. A constant, so that sums over blocks do not depend on the machine.
@@ -179,12 +179,4 @@ impl Model {
         }
         Ok(())
     }
-}
-
-/// An empty vector with room for `rows * cols` elements.
-fn reserve<T>(what: &'static str, rows: usize, cols: usize) -> Result<Vec<T>> {
-    let out_of_memory = || Error::OutOfMemory { what, rows, cols };
-    let mut values = Vec::new();
-    values.try_reserve_exact(rows.checked_mul(cols).ok_or_else(out_of_memory)?).map_err(|_| out_of_memory())?;
-    Ok(values)
 }

@@ -52,6 +52,7 @@ mod inference;
 mod layers;
 mod losses;
 mod math;
+mod memory;
 pub mod metrics;
 mod model;
 pub mod onnx;

@@ -3,8 +3,6 @@
 
 use std::f64::consts::{FRAC_PI_2, LOG2_E, PI, SQRT_2};
 
-use crate::error::{Error, Result};
-
 /// The first 33 bits of ln 2: products with whole numbers below 2^20 are exact.
 const LN2_HIGH: f64 = f64::from_bits(0x3fe6_2e42_fee0_0000);
 /// `ln 2 - LN2_HIGH`
@@ -90,16 +88,6 @@ fn pow2(n: i64) -> f64 {
     f64::from_bits(((n + 1023) as u64) << 52)
 }
 
-/// `rows * cols` zeros; `what` names them in the error.
-pub(crate) fn zeros(what: &'static str, rows: usize, cols: usize) -> Result<Vec<f64>> {
-    let out_of_memory = || Error::OutOfMemory { what, rows, cols };
-    let len = rows.checked_mul(cols).ok_or_else(out_of_memory)?;
-    let mut values = Vec::new();
-    values.try_reserve_exact(len).map_err(|_| out_of_memory())?;
-    values.resize(len, 0.0);
-    Ok(values)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,14 +136,6 @@ mod tests {
         assert!(ln(-1.0).is_nan() && ln(f64::NAN).is_nan() && exp(f64::NAN).is_nan());
         assert_eq!([powi(0.5, 0), powi(0.5, 3), powi(1.0, u64::MAX), powi(0.5, u64::MAX)], [1.0, 0.125, 1.0, 0.0]);
         assert_eq!([cos_pi(0.5), powf(1.0, -0.5)], [0.0, 1.0]);
-    }
-
-    #[test]
-    fn absurd_sizes_are_errors() {
-        for (rows, cols) in [(usize::MAX, 2), (1 << 40, 1 << 20)] {
-            let error = zeros("the counts", rows, cols).unwrap_err().to_string();
-            assert!(error.contains("the counts") && error.contains(&format!("{rows} x {cols}")), "{error}");
-        }
     }
 
     /// Computed once: a change would change trainings.

@@ -9,7 +9,8 @@ use crate::check;
 use crate::error::{Error, Result};
 use crate::layers::Layer;
 use crate::losses::{Loss, LossOptions, Objective};
-use crate::params::{self, Buffer, Count, ParamLayout, Parameter, StateEntry};
+use crate::memory::Buffer;
+use crate::params::{self, Count, ParamLayout, Parameter, StateEntry};
 use crate::stages::Stages;
 
 /// Layers, one after the other, and the loss that they are trained for.

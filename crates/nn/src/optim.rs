@@ -10,7 +10,7 @@ use kernels::KernelSet;
 use kernels::fused::{Adagrad, Adam, RmsProp, Sgd};
 
 use crate::error::{Error, Result};
-use crate::params::Buffer;
+use crate::memory::Buffer;
 pub use clip::Clip;
 pub(crate) use schedule::PlateauState;
 pub use schedule::{Clock, Decay, Plateau, Schedule};

@@ -3,55 +3,7 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-
-/// Elements of `f32` in a cache line of 64 bytes, which is also one virtual vector of the kernels.
-const LINE: usize = 16;
-
-/// A fixed number of `f32` that start at the start of a cache line, so that rows of a multiple of 16 are read without
-/// touching a line too many.
-#[derive(Debug)]
-pub(crate) struct Buffer {
-    memory: Vec<f32>,
-    used: Range<usize>,
-}
-
-impl Buffer {
-    /// `rows * cols` zeros. `what` names them in the error.
-    pub(crate) fn zeros(what: &'static str, rows: usize, cols: usize) -> Result<Self> {
-        let buffer = rows.checked_mul(cols).and_then(Self::with_len);
-        buffer.ok_or(Error::OutOfMemory { what, rows, cols })
-    }
-
-    fn with_len(len: usize) -> Option<Self> {
-        let with_slack = len.checked_add(LINE - 1)?;
-        let mut memory = Vec::new();
-        memory.try_reserve_exact(with_slack).ok()?;
-        memory.resize(with_slack, 0.0);
-        Some(Self::align(memory, len))
-    }
-
-    /// The memory never grows, so it never moves away from the alignment that it has here.
-    fn align(memory: Vec<f32>, len: usize) -> Self {
-        let start = memory.as_ptr().align_offset(LINE * size_of::<f32>()).min(memory.len() - len);
-        Buffer { memory, used: start..start + len }
-    }
-
-    pub(crate) fn as_slice(&self) -> &[f32] {
-        &self.memory[self.used.clone()]
-    }
-
-    pub(crate) fn as_mut_slice(&mut self) -> &mut [f32] {
-        &mut self.memory[self.used.clone()]
-    }
-}
-
-impl Clone for Buffer {
-    fn clone(&self) -> Self {
-        let mut copy = Self::align(vec![0.0; self.memory.len()], self.used.len());
-        copy.as_mut_slice().copy_from_slice(self.as_slice());
-        copy
-    }
-}
+use crate::memory::LINE;
 
 /// Where one parameter or buffer lies in its arena.
 #[derive(Clone, Debug)]
@@ -186,22 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buffers_start_at_a_cache_line() {
-        for len in [0, 1, 15, 16, 1000] {
-            let buffer = Buffer::zeros("test", 1, len).unwrap();
-            assert_eq!(buffer.as_slice().len(), len);
-            for buffer in [&buffer, &buffer.clone()] {
-                assert_eq!(buffer.as_slice().as_ptr().align_offset(64), 0, "{len} elements");
-            }
-        }
-    }
-
-    #[test]
     fn absurd_sizes_are_errors() {
-        for (rows, cols) in [(usize::MAX, 2), (usize::MAX, 1), (1 << 40, 1 << 20)] {
-            let error = Buffer::zeros("the activations", rows, cols).unwrap_err().to_string();
-            assert!(error.contains("the activations") && error.contains(&rows.to_string()), "{error}");
-        }
         let error = Layout::default().push(0, "weight", 3, Some(usize::MAX)).unwrap_err().to_string();
         assert!(error.contains(&usize::MAX.to_string()), "{error}");
     }

@@ -8,8 +8,8 @@ use crate::check;
 use crate::error::Result;
 use crate::layers::linear::linear_forward;
 use crate::layers::norm::NormState;
+use crate::memory::Buffer;
 use crate::model::Model;
-use crate::params::Buffer;
 use crate::stages::{Op, Stage};
 
 /// Computes the outputs of a model for up to a fixed number of rows at a time, without allocating.

@@ -4,6 +4,7 @@ use super::Dataset;
 use super::labels::distinct;
 use crate::check;
 use crate::error::{Error, Result};
+use crate::memory::reserve;
 use crate::random::{Purpose, Stream};
 
 /// Cuts rows into `folds` parts of sizes that differ by at most 1; each is held out once while the others are trained on.
@@ -100,8 +101,7 @@ impl KFold {
     }
 
     fn order(&self, rows: usize) -> Result<Vec<usize>> {
-        let mut order = Vec::new();
-        order.try_reserve_exact(rows).map_err(|_| Error::OutOfMemory { what: "the order of rows", rows, cols: 1 })?;
+        let mut order = reserve("the order of rows", rows, 1)?;
         order.extend(0..rows);
         if let Some(seed) = self.shuffle {
             Stream::new(seed, Purpose::Split, 0).shuffle(&mut order);

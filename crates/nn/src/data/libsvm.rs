@@ -6,8 +6,9 @@ use std::path::Path;
 use super::csv::{excerpt, parse_number};
 use super::labels::distinct;
 use super::{CsvTargets, Dataset};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::file::{self, FileError, Place, Problem};
+use crate::memory::zeros;
 
 /// Elements of the table for each one in the file, past which a file is taken for damaged.
 const SPARSEST: u64 = 4096;
@@ -65,11 +66,7 @@ impl Dataset {
             return Err(error(Problem::TooSparse { entries, rows: count, columns }).into());
         }
         let cols = usize::try_from(columns).unwrap_or(usize::MAX);
-        let out_of_memory = || Error::OutOfMemory { what: "the features", rows: count, cols };
-        let len = count.checked_mul(cols).ok_or_else(out_of_memory)?;
-        let mut features: Vec<f32> = Vec::new();
-        features.try_reserve_exact(len).map_err(|_| out_of_memory())?;
-        features.resize(len, 0.0);
+        let mut features: Vec<f32> = zeros("the features", count, cols)?;
         let mut start = 0;
         for (row, &end) in features.chunks_exact_mut(cols).zip(&rows.ends) {
             rows.entries[start..end].iter().for_each(|&(index, value)| row[index as usize - 1] = value);

@@ -11,7 +11,7 @@ use super::lbfgs::{Limits, SolverReport, minimise};
 use super::weights::ClassWeights;
 use crate::data::{Features, Labels};
 use crate::error::{Error, Result};
-use crate::math::zeros;
+use crate::memory::zeros;
 use crate::model::Model;
 use crate::train::{TrainOptions, Trainer};
 use cost::{Cost, Problem};

@@ -6,7 +6,7 @@ use std::ops::Range;
 use kernels::{Axis, KernelSet, Moments, Norm};
 
 use crate::error::Result;
-use crate::params::Buffer;
+use crate::memory::Buffer;
 use crate::stages::Running;
 
 /// Normalises each column over the rows of the batch while training, and by running means and variances in predictions.

@@ -6,7 +6,7 @@ use super::check_pair;
 use crate::data::Labels;
 use crate::data::labels::distinct;
 use crate::error::Result;
-use crate::math::zeros;
+use crate::memory::zeros;
 
 /// How much weight of each class was predicted as each: rows, where they have no weights.
 ///

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use crate::collective::link::{Link, Message};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::memory::zeros;
 use crate::model::Model;
 
 /// Values that a bucket has at least, 1 MiB: a message takes some tens of microseconds besides its bytes, and more where the ranks
@@ -51,7 +52,8 @@ impl Buckets {
                 _ => add(entry.range.clone()),
             }
         }
-        let buffers = places.iter().map(|place| zeros(place.len())).collect::<Result<_>>()?;
+        let buffers =
+            places.iter().map(|place| zeros("the gradients under way", 1, place.len())).collect::<Result<_>>()?;
         Ok(Buckets { places, buffers, sent: 0, received: 0, longest })
     }
 
@@ -87,15 +89,6 @@ impl Buckets {
         self.received += 1;
         Ok(Some((place, &self.buffers[self.received - 1])))
     }
-}
-
-/// A buffer that can be given away.
-fn zeros(len: usize) -> Result<Vec<f32>> {
-    let mut values = Vec::new();
-    let out_of_memory = |_| Error::OutOfMemory { what: "the gradients under way", rows: 1, cols: len };
-    values.try_reserve_exact(len).map_err(out_of_memory)?;
-    values.resize(len, 0.0);
-    Ok(values)
 }
 
 #[cfg(test)]

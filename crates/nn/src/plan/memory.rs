@@ -9,8 +9,8 @@ use crate::layers::dropout::{draw_mask, dropout_forward, index};
 use crate::layers::linear::linear_forward;
 use crate::layers::norm::NormState;
 use crate::layers::{BatchNorm, LayerNorm};
+use crate::memory::Buffer;
 use crate::model::Model;
-use crate::params::Buffer;
 use crate::stages::{Op, Stage};
 
 /// For how many rows there is memory.

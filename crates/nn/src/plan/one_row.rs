@@ -10,8 +10,9 @@ use crate::check;
 use crate::error::Result;
 use crate::layers::activation::activation_backward;
 use crate::losses::BatchLoss;
+use crate::memory::Buffer;
 use crate::model::Model;
-use crate::params::{Buffer, Layout};
+use crate::params::Layout;
 use crate::stages::{Op, Stage};
 
 /// Weights of a layer above which threads may share its products.

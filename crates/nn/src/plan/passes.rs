@@ -7,15 +7,15 @@ use super::cut::{Cut, runs};
 use super::memory::{Extra, Room, StageMemory};
 use super::sink::Sink;
 use crate::check;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::layers::BatchNorm;
 use crate::layers::activation::activation_backward;
 use crate::layers::dropout::dropout_backward;
 use crate::layers::linear::linear_backward_input;
 use crate::layers::norm::NormState;
 use crate::losses::Targets;
+use crate::memory::{Buffer, zeros};
 use crate::model::Model;
-use crate::params::Buffer;
 use crate::stages::{Op, Running, Stage};
 
 pub(super) struct Passes {
@@ -31,11 +31,8 @@ impl Passes {
         let (stages, rows) = (&model.stages.list, room.rows);
         let widest = stages.iter().map(|stage| stage.outputs).max().unwrap_or(0);
         let d_z = || Buffer::zeros("the gradients of the activations", rows, widest);
-        let mut classes = Vec::new();
-        classes.try_reserve_exact(rows).map_err(|_| Error::OutOfMemory { what: "the classes", rows, cols: 1 })?;
-        classes.resize(rows, 0);
         let stages = stages.iter().map(|stage| StageMemory::new(stage, room)).collect::<Result<_>>()?;
-        Ok(Passes { stages, d_z: d_z()?, d_z_before: d_z()?, classes })
+        Ok(Passes { stages, d_z: d_z()?, d_z_before: d_z()?, classes: zeros("the classes", rows, 1)? })
     }
 
     /// `product` is that of x with the weight of the first stage, where it is known.

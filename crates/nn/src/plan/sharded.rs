@@ -15,8 +15,9 @@ use crate::collective::Exchange;
 use crate::collective::link::{Link, Message};
 use crate::error::Result;
 use crate::inference::Judged;
+use crate::memory::Buffer;
 use crate::model::Model;
-use crate::params::{Buffer, Count};
+use crate::params::Count;
 
 /// All memory of such steps.
 ///

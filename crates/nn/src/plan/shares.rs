@@ -12,7 +12,7 @@ use crate::collective::link::Link;
 use crate::error::Result;
 use crate::layers::linear::linear_backward_weight;
 use crate::layers::norm::{Affine, NormState};
-use crate::params::Buffer;
+use crate::memory::Buffer;
 
 /// Sums the gradients of each run of rows and gives them to the other ranks.
 pub(super) struct Shares<'a> {

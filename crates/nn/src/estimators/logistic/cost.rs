@@ -4,7 +4,8 @@ use kernels::{Activation, Epilogue, GemmOptions, KernelSet, MatMut, MatRef};
 
 use crate::data::features::{Rows, Scratch};
 use crate::error::Result;
-use crate::math::{self, zeros};
+use crate::math;
+use crate::memory::zeros;
 
 /// Rows computed at a time. A constant, so that sums over blocks do not depend on the machine.
 const BLOCK: usize = 256;
