@@ -52,8 +52,6 @@ pub(crate) fn run(flags: &Bench) -> Result<ExitCode, Box<dyn Error>> {
     for (name, text) in files {
         write(&directory.join(name), text)?;
     }
-    print!("{report}");
-    println!("\nwritten with plots to {}", directory.join("report.html").display());
     let asked_for = [(&flags.json, &json), (&flags.markdown, &markdown)];
     for (path, text) in asked_for.into_iter().filter_map(|(path, text)| Some((path.as_ref()?, text))) {
         write(path, text)?;
@@ -63,6 +61,8 @@ pub(crate) fn run(flags: &Bench) -> Result<ExitCode, Box<dyn Error>> {
         let before = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         write(&path, &readme::with_figures(&before, &report)?)?;
     }
+    print!("{report}");
+    println!("\nwritten with plots to {}", directory.join("report.html").display());
     let ours_wrong = report.wrong().any(|(_, outcome)| matches!(outcome.role, Role::Ours | Role::OursSerial));
     Ok(if ours_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
