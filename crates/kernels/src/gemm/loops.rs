@@ -110,8 +110,9 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
     };
     let by_panels = kc >= blocking::KC_FOR_SINGLE_PANELS && !(packs_a && S::MR > lines_in_l1);
     let mut most = if packs_a { blocking::B_SHARED } else { (S::B_BLOCK_BYTES, blocking::NC_MAX) };
-    if !problem.c.has_contiguous_rows() {
-        // What C is computed in stays in the L2 cache.
+    // A C without contiguous rows is computed in others, which stay for all blocks of K, in the L2 cache.
+    let by_copy = !problem.c.has_contiguous_rows();
+    if by_copy {
         most.1 = most.1.min(blocking::L2_BYTES / 2 / (m * size_of::<T>()));
     }
     let nc = if transposed && by_panels { 2 * lanes } else { blocking::n_block::<T>(kc, n, nr, most) };
@@ -126,8 +127,7 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
     while jc < n {
         let cols = nc.min(n - jc);
         let step = if cols.is_multiple_of(nr) { k_step } else { kc };
-        // A C without contiguous rows is computed in others, which stay for all blocks of K.
-        let mut dense = (!problem.c.has_contiguous_rows()).then(|| {
+        let mut dense = by_copy.then(|| {
             let mut dense = MatMut::from_row_major(buffers.c.elements(m * cols), m, cols);
             if problem.beta.is_some() {
                 copy::copy(s, problem.c.part(0, jc, m, cols).as_ref(), dense.reborrow());
