@@ -4,51 +4,89 @@ use super::U;
 use crate::fused::{bits, logits, wide};
 use kernels::testing::for_each_isa;
 use kernels::{ClassTargets, KernelSet, Reduction, reference};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tests::random::Random;
 use tests::ulp::ulp_error;
+
+/// An error in ULP and the logit that has it.
+type Worst = (f64, f32);
 
 /// The worst error in units in the last place of the loss and of the gradient for targets of 0 and 1, over every `step`th
 /// logit that is finite, by binary cross-entropy and by rows of two classes.
 fn sweep(step: usize) {
     const BLOCK: usize = 1 << 16;
-    let indices: Vec<u32> = (0..=u32::MAX).step_by(step).filter(|&bits| f32::from_bits(bits).is_finite()).collect();
-    for_each_isa(|set| {
-        // The portable path has the same bits, which other tests compare, and takes too long.
-        if set.isa() == kernels::Isa::Portable {
-            return;
-        }
-        let mut worst = [(0.0, 0.0f32); 4];
-        for bits in indices.chunks(BLOCK) {
-            let z: Vec<f32> = bits.iter().map(|&bits| f32::from_bits(bits)).collect();
-            let rows: Vec<f32> = z.iter().flat_map(|&z| [0.0, z]).collect();
-            for target in [0u8, 1] {
-                let exact: Vec<(f64, f64)> = z
-                    .iter()
-                    .map(|&z| {
-                        // The loss of z for 0 and of -z for 1 are the same.
-                        let sign = if target == 0 { 1.0 } else { -1.0 };
-                        let (loss, d) = reference::bce_with_logits(&[sign * f64::from(z)], &[0.0]);
-                        (loss, sign * d[0])
-                    })
-                    .collect();
-                let (mut losses, mut d) = (vec![0.0; z.len()], vec![0.0; z.len()]);
-                let targets = vec![f32::from(target); z.len()];
-                set.bce_with_logits(1, &z, &targets, Reduction::None(&mut losses).into(), &mut d);
-                judge(&mut worst[..2], &z, &exact, &losses, d.iter().copied());
-
-                let (labels, mut d) = (vec![u32::from(target); z.len()], vec![0.0; rows.len()]);
-                let labels = ClassTargets::Indices(&labels);
-                set.softmax_cross_entropy(2, &rows, labels, Reduction::None(&mut losses).into(), &mut d);
-                judge(&mut worst[2..], &z, &exact, &losses, d.iter().skip(1).step_by(2).copied());
-                for (i, pair) in d.chunks_exact(2).enumerate() {
-                    let expected = either_zero(-exact[i].1, pair[0]);
-                    assert!(ulp_error(pair[0], expected) <= 3.0, "{}: {:?} for {}", set.isa(), pair, z[i]);
-                }
+    let mut sets = Vec::new();
+    for_each_isa(|set| sets.push(set));
+    if sets.len() > 1 {
+        // The portable path, which comes first, has the same bits, which other tests compare, and takes too long.
+        sets.remove(0);
+    }
+    let blocks = (1usize << 32).div_ceil(step * BLOCK);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut worst = [(0.0, 0.0); 4];
+        loop {
+            let block = next.fetch_add(1, Ordering::Relaxed);
+            if block >= blocks {
+                return worst;
             }
+            let bits = (block * BLOCK * step..1 << 32).step_by(step).take(BLOCK);
+            let z: Vec<f32> = bits.map(|bits| f32::from_bits(bits as u32)).filter(|z| z.is_finite()).collect();
+            judge_block(&sets, &z, &mut worst);
         }
-        println!("{}: worst ULP of bce loss, its gradient, two-class loss, its gradient: {worst:?}", set.isa());
-        assert!(worst.iter().all(|&(ulp, _)| ulp <= 3.0), "{}: {worst:?}", set.isa());
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let worst = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        running.into_iter().map(|thread| thread.join().expect("no logit is wrong")).fold(
+            [(0.0, 0.0); 4],
+            |mut all, found| {
+                all.iter_mut().zip(found).for_each(|(worst, (ulp, z))| note(worst, ulp, z));
+                all
+            },
+        )
     });
+    let isas: Vec<_> = sets.iter().map(|set| set.isa()).collect();
+    println!("{isas:?}: worst ULP of bce loss, its gradient, two-class loss, its gradient: {worst:?}");
+    assert!(worst.iter().all(|&(ulp, _)| ulp <= 3.0), "{worst:?}");
+}
+
+/// The first of the sets against f64, the others against its bits.
+fn judge_block(sets: &[&KernelSet], z: &[f32], worst: &mut [Worst; 4]) {
+    let rows: Vec<f32> = z.iter().flat_map(|&z| [0.0, z]).collect();
+    for target in [0u8, 1] {
+        let (targets, labels) = (vec![f32::from(target); z.len()], vec![u32::from(target); z.len()]);
+        let by_set = |set: &KernelSet| {
+            let (mut losses, mut d) = (vec![0.0; z.len()], vec![0.0; z.len()]);
+            set.bce_with_logits(1, z, &targets, Reduction::None(&mut losses).into(), &mut d);
+            let (mut of_classes, mut d_classes) = (vec![0.0; z.len()], vec![0.0; rows.len()]);
+            let (labels, options) = (ClassTargets::Indices(&labels), Reduction::None(&mut of_classes).into());
+            set.softmax_cross_entropy(2, &rows, labels, options, &mut d_classes);
+            (losses, d, of_classes, d_classes)
+        };
+        let Some((first, others)) = sets.split_first() else { return };
+        let (losses, d, of_classes, d_classes) = by_set(first);
+
+        // The loss of z for 0 and of -z for 1 are the same.
+        let sign = if target == 0 { 1.0 } else { -1.0 };
+        let exact =
+            |&z: &f32| (reference::softplus(sign * f64::from(z)), sign * reference::sigmoid(sign * f64::from(z)));
+        let exact: Vec<(f64, f64)> = z.iter().map(exact).collect();
+        judge(&mut worst[..2], z, &exact, &losses, d.iter().copied());
+        judge(&mut worst[2..], z, &exact, &of_classes, d_classes.iter().skip(1).step_by(2).copied());
+        for ((pair, z), exact) in d_classes.chunks_exact(2).zip(z).zip(&exact) {
+            let expected = either_zero(-exact.1, pair[0]);
+            assert!(ulp_error(pair[0], expected) <= 3.0, "{}: {pair:?} for {z}", first.isa());
+        }
+
+        for set in others {
+            let found = by_set(set);
+            let same = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits());
+            let same = same(&found.0, &losses) && same(&found.2, &of_classes);
+            let same = same && bits(&found.1) == bits(&d) && bits(&found.3) == bits(&d_classes);
+            assert!(same, "{} and {} differ for a logit from {} to {:?}", set.isa(), first.isa(), z[0], z.last());
+        }
+    }
 }
 
 /// `expected`; where that is 0, the 0 that was found, if it was.
@@ -56,7 +94,7 @@ fn either_zero(expected: f64, found: f32) -> f64 {
     if expected == 0.0 && found == 0.0 { found.into() } else { expected }
 }
 
-fn judge(worst: &mut [(f64, f32)], z: &[f32], exact: &[(f64, f64)], losses: &[f64], d: impl Iterator<Item = f32>) {
+fn judge(worst: &mut [Worst], z: &[f32], exact: &[(f64, f64)], losses: &[f64], d: impl Iterator<Item = f32>) {
     for (((&z, exact), &loss), d) in z.iter().zip(exact).zip(losses).zip(d) {
         assert!(loss.is_finite() && d.is_finite(), "{z}: loss {loss}, gradient {d}");
         // A loss is an f64: its error in units of an f32.
@@ -67,12 +105,16 @@ fn judge(worst: &mut [(f64, f32)], z: &[f32], exact: &[(f64, f64)], losses: &[f6
             // A subnormal may be off by one more.
             let small = exact.0 < f64::from(f32::MIN_POSITIVE);
             let error = if small { (error - 1.0).max(0.0) } else { error };
-            // A NaN stays, as the worst.
-            let known = error <= worst.0 || worst.0.is_nan();
-            if !known {
-                *worst = (error, z);
-            }
+            note(worst, error, z);
         }
+    }
+}
+
+fn note(worst: &mut Worst, error: f64, z: f32) {
+    // A NaN stays, as the worst.
+    let known = error <= worst.0 || worst.0.is_nan();
+    if !known {
+        *worst = (error, z);
     }
 }
 
