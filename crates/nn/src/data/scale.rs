@@ -19,7 +19,8 @@ use crate::error::Result;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scaler {
-    /// (shift, factor) of each column.
+    cols: usize,
+    /// (shift, factor) of each column, or of all.
     columns: Vec<(f64, f64)>,
 }
 
@@ -39,12 +40,12 @@ impl Scaler {
             let factor = if variance > 0.0 { 1.0 / variance.sqrt() } else { 1.0 };
             (first + mean, factor)
         });
-        Scaler { columns: columns.collect() }
+        Scaler { cols: data.cols, columns: columns.collect() }
     }
 
     /// Multiplies each of `cols` columns by `factor`.
     pub fn constant(cols: usize, factor: f64) -> Self {
-        Scaler { columns: vec![(0.0, factor); cols] }
+        Scaler { cols, columns: vec![(0.0, factor)] }
     }
 
     /// Scales the features of `data` in place; those that were kept as bytes are kept as floats from then on.
@@ -53,8 +54,8 @@ impl Scaler {
     /// If `data` has another number of columns than the data set that the scaling was learned on, or a scaled value is
     /// too large for `f32`; `data` is unchanged then.
     pub fn apply(&self, data: &mut Dataset) -> Result<()> {
-        if data.cols != self.columns.len() {
-            return Err(check::mismatch("the features", &[data.rows, self.columns.len()], &[data.rows, data.cols]));
+        if data.cols != self.cols {
+            return Err(check::mismatch("the features", &[data.rows, self.cols], &[data.rows, data.cols]));
         }
         let scale = |(&x, &(shift, factor)): (&f32, &(f64, f64))| ((f64::from(x) - shift) * factor) as f32;
         let scaled: Vec<f32> = data.to_f32().iter().zip(self.columns.iter().cycle()).map(scale).collect();
@@ -116,5 +117,13 @@ mod tests {
         let mut wide = Dataset::with_labels(vec![0.0; 6], 2, vec![0; 3], 1).unwrap();
         let error = scaler.apply(&mut wide).unwrap_err().to_string();
         assert!(error.contains("[3, 2]") && error.contains("[3, 1]"), "{error}");
+        assert!(Scaler::constant(usize::MAX, 2.0).apply(&mut wide).is_err());
+    }
+
+    #[test]
+    fn a_constant_factor_is_that_of_every_column() {
+        let mut data = Dataset::with_labels((1..=6).map(|x| x as f32).collect(), 3, vec![0; 2], 1).unwrap();
+        Scaler::constant(3, 2.0).apply(&mut data).unwrap();
+        assert_eq!(*data.to_f32(), [2.0, 4.0, 6.0, 8.0, 10.0, 12.0]);
     }
 }
