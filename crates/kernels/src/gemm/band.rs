@@ -38,6 +38,12 @@ pub(crate) const fn nr<S: Simd, T: Arithmetic>() -> usize {
     S::NV * T::Vector::<S>::LANES
 }
 
+/// How many columns a panel of a B of such a shape has: those of the tiles that read it.
+#[inline(always)]
+pub(crate) fn panel<S: Simd, T: Arithmetic>(k: usize, n: usize) -> usize {
+    if is_shallow::<S, T>(k, n) { 2 * nr::<S, T>() } else { nr::<S, T>() }
+}
+
 /// What sums start from.
 #[derive(Clone, Copy)]
 pub(crate) enum Start<'a, T> {
@@ -158,7 +164,7 @@ impl<'a, T: Arithmetic> BBlock<'a, T> {
     /// Packs `b` if it has to be or if that pays for `m` rows of A.
     #[inline(always)]
     pub(crate) fn new<S: Simd>(s: S, b: MatRef<'a, T>, m: usize, buffer: &'a mut Scratch) -> Self {
-        let (lanes, nr) = (T::Vector::<S>::LANES, nr::<S, T>());
+        let lanes = T::Vector::<S>::LANES;
         if Self::is_readable::<S>(b, m) {
             Self::as_it_lies(b)
         } else if b.has_contiguous_rows() && !pack::pays_for_b::<S, T>(b, m) {
@@ -168,13 +174,8 @@ impl<'a, T: Arithmetic> BBlock<'a, T> {
             BBlock { padded: Some(padded.as_ptr()), ..Self::as_it_lies(b) }
         } else {
             // Up to a vector of columns takes no more than that: 16x784x128 NT is 1.1 times as fast with AVX-512.
-            let nr = if b.cols() <= lanes && !b.has_contiguous_rows() {
-                lanes
-            } else if is_shallow::<S, T>(b.rows(), b.cols()) {
-                2 * nr
-            } else {
-                nr
-            };
+            let nr =
+                if b.cols() <= lanes && !b.has_contiguous_rows() { lanes } else { panel::<S, T>(b.rows(), b.cols()) };
             let panels = buffer.elements(b.cols().div_ceil(nr) * nr * b.rows());
             pack::pack_b(s, b, nr, panels);
             BBlock {

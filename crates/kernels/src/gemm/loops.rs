@@ -115,7 +115,11 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
     if by_copy {
         most.1 = most.1.min(blocking::L2_BYTES / 2 / (m * size_of::<T>()));
     }
-    let nc = if transposed && by_panels { 2 * lanes } else { blocking::n_block::<T>(kc, n, nr, most) };
+    let nc = if transposed && by_panels {
+        2 * lanes
+    } else {
+        blocking::n_block::<T>(kc, n, nr.max(problem.b.cols_together()), most)
+    };
     let k_step = if transposed && by_panels { blocking::k_step(kc, m, nc * size_of::<T>(), lanes) } else { kc };
     let (rows_of_sums, sums) = match k_step < kc {
         true => (m, buffers.sums.elements(m * nc)),

@@ -1,6 +1,6 @@
 //! Copies of operands in the order in which the micro-kernel reads them.
 
-use super::band::is_shallow;
+use super::band::{self, is_shallow};
 use super::copy::{self, copy};
 use super::{Arithmetic, MatMut, MatRef, blocking};
 use crate::simd::{Float, Simd};
@@ -91,13 +91,13 @@ impl<T> Panels<'_, T> {
 }
 
 /// Packs columns of `b` as panels of `nr` columns, one after the other, each row-major with a row of `nr`, the last
-/// one filled up with zeros. `out` holds exactly these panels; they are of [`nr`](super::band::nr) columns where rows of `b` are contiguous.
+/// one filled up with zeros. `out` holds exactly these panels.
 #[inline(always)]
 pub(crate) fn pack_b<S: Simd, T: Arithmetic>(s: S, b: MatRef<'_, T>, nr: usize, out: &mut [T]) {
     let k = b.rows();
     // Nothing where the last one is whole.
     out[b.cols() / nr * nr * k..].fill(T::default());
-    if b.has_contiguous_rows() {
+    if b.has_contiguous_rows() && nr == band::nr::<S, T>() {
         return copy::rows_to_panels(s, b, out);
     }
     for (panel, out) in out.chunks_exact_mut((k * nr).max(1)).enumerate() {

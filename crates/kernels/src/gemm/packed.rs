@@ -1,6 +1,6 @@
 //! A right operand that is packed once and used often.
 
-use super::band::nr;
+use super::band::panel;
 use super::pack::{self, Panels};
 use super::scratch::{Pod, Scratch};
 use super::{Arithmetic, Element, MatRef};
@@ -76,7 +76,7 @@ impl<T> fmt::Debug for PackedB<T> {
 pub(crate) fn prepack<S: Simd, T: Arithmetic>(b: MatRef<'_, T>, memory: &mut Scratch) -> usize {
     // SAFETY: this function is reached only through the `KernelSet` of S.
     let s = unsafe { S::assume_available() };
-    let nr = nr::<S, T>();
+    let nr = panel::<S, T>(b.rows(), b.cols());
     s.run(
         #[inline(always)]
         |s| pack::pack_b(s, b, nr, memory.elements(b.cols().next_multiple_of(nr) * b.rows())),

@@ -48,6 +48,14 @@ impl<'a, T: Arithmetic> BOperand<'a, T> {
         }
     }
 
+    /// Parts of it start at multiples of so many columns.
+    pub(super) fn cols_together(&self) -> usize {
+        match self {
+            BOperand::View(_) => 1,
+            BOperand::Packed(panels) => panels.nr,
+        }
+    }
+
     fn col_range(self, from: usize, to: usize) -> Self {
         match self {
             BOperand::View(b) => BOperand::View(b.col_range(from, to)),

@@ -14,7 +14,7 @@ pub(crate) fn worth_using<T: Arithmetic>(problem: &Problem<'_, T>, threads: Thre
     }
 }
 
-/// Bands of columns start at multiples of this: whole cache lines, and whole panels of a packed B on every ISA.
+/// Bands of columns start at multiples of this, whole cache lines, or of the columns of panels where they are more.
 const COLS_GRAIN: usize = 32;
 
 /// Runs `serial` on up to `threads` bands of the problem.
@@ -30,7 +30,7 @@ pub(crate) fn run<T: Arithmetic>(problem: &mut Problem<'_, T>, threads: usize, s
 fn run_apart<T: Arithmetic>(problem: &mut Problem<'_, T>, threads: usize, serial: fn(&mut Problem<'_, T>)) {
     let (m, n, _) = problem.shape();
     // Every thread reads its band of one operand and all of the other: cut the longer side.
-    let (cut_rows, grain) = if m > n { (true, 1) } else { (false, COLS_GRAIN) };
+    let (cut_rows, grain) = if m > n { (true, 1) } else { (false, COLS_GRAIN.max(problem.b.cols_together())) };
     let len = m.max(n);
     let bands = threads.min(len.div_ceil(grain));
     let at = |band: usize| (len * band / bands).next_multiple_of(grain).min(len);
