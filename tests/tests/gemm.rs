@@ -102,6 +102,9 @@ fn packed_blocks<T: Float>(isa: &KernelSet) {
         ((131, 150, 512), RowMajor, ColMajor),
         ((450, 131, 256), RowMajor, General),
         ((101, 140, 1024), RowMajor, RowMajor),
+        // Rows of A as far apart, but read as they lie, by 8, as there are many.
+        ((200, 530, 1024), RowMajor, RowMajor),
+        ((197, 140, 1024), RowMajor, ColMajor),
         ((15, 2100, 512), RowMajor, RowMajor),
         // More than 2 MiB of A for more than one block of B.
         ((1100, 300, 512), RowMajor, RowMajor),

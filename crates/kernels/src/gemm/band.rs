@@ -17,13 +17,26 @@ pub(crate) fn is_shallow<S: Simd, T: Arithmetic>(k: usize, n: usize) -> bool {
 /// others, these take 1.03 times as long for 512x64x80, 1.1 times for 13x50x77.
 const WIDE_RUN: usize = 4;
 
-/// How many rows a row tile of A has, for a block of B of so many columns and such a depth.
+/// How many rows a row tile of `a` has, packed or read as it lies, for a block of B of so many columns.
 #[inline(always)]
-pub(crate) fn mr<S: Simd, T: Arithmetic>(_: S, b: &BBlock<'_, T>, cols: usize, depth: usize) -> usize {
+pub(crate) fn mr<S: Simd, T: Arithmetic>(
+    _: S,
+    a: MatRef<'_, T>,
+    packed: bool,
+    b: &BBlock<'_, T>,
+    cols: usize,
+) -> usize {
+    let (lanes, depth) = (T::Vector::<S>::LANES, a.cols());
     if b.is_wide::<S>(cols, depth) {
         return WIDE_RUN * S::MR_WIDE;
     }
-    if cols <= T::Vector::<S>::LANES && S::NV > 1 { S::MR_MASKED } else { S::MR }
+    if cols <= lanes && S::NV > 1 {
+        return S::MR_MASKED;
+    }
+    match pack::conflicting_rows::<S, T>(a, cols.div_ceil(nr::<S, T>())) {
+        Some(rows) if !packed => rows.min(S::MR),
+        _ => S::MR,
+    }
 }
 
 /// Whether rows of A come from beyond the L1 cache, each for the first time, if one tile of B is all that they meet.

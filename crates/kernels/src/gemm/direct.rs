@@ -61,7 +61,7 @@ pub(crate) fn direct<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>)
     let a = problem.a;
     let b = BBlock::as_it_lies(b);
     let streams = n <= nr::<S, T>() && streams(a);
-    let mr = mr(s, &b, n, k);
+    let mr = mr(s, a, false, &b, n);
     let update = problem.update::<S>();
     // Divisions are a part of what the smallest products cost.
     let tiles = if m <= mr { 1 } else { blocking::tiles_at_once::<T>(mr, n, k, false) };

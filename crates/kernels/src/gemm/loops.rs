@@ -16,7 +16,11 @@
 //! micro-kernel asks for its lines in time: the order of Goto and van de Geijn, "Anatomy of high-performance matrix
 //! multiplication", 2008.
 //!
-//! What did not help: the micro-kernel asking for three rows of the next tile of A as it goes along its own, whether
+//! Rows of A that only share few sets of the L1 cache are not copied, but read by tiles of as many rows as stay there, if B is
+//! copied to panels: see [`pack::conflicting_rows`].
+//!
+//! What did not help: tiles asking for the lines of the next block of B on their way, before it is copied (0.98 for 256x1024x1024);
+//! the micro-kernel asking for three rows of the next tile of A as it goes along its own, whether
 //! they come from the L2 or the L3 cache; more rows of B ahead than 8, where B comes from the L3 cache; K in steps so short
 //! that a tile of B stays in the L1 cache while all tiles of a packed A pass, sums waiting in memory (0.97 with AVX2); packing parts
 //! of the next panel of a transposed B between the tiles of this one: what waits behind hundreds of multiplications does not
@@ -99,8 +103,8 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
     let kc = blocking::k_block(k);
     // A B that lies in columns is transposed on its way to the panels.
     let transposed = matches!(problem.b, BOperand::View(b) if b.col_stride() != 1 && n > 1);
-    // An A that has to be packed is to meet more than one panel for each copy: 1.3 times as fast for 256x1024x1024. It need
-    // not be where an L1 cache holds a line of each row of a tile: read as it lies, it lets 64x512x128 NT be 1.12 times as fast
+    // An A that has to be packed, or read by short tiles, is to meet more than one panel each time: 1.3 times as fast for
+    // 256x1024x1024. It need not be where an L1 cache holds a line of each row of a tile: read as it lies, it lets 64x512x128 NT be 1.12 times as fast
     // with AVX-512, 256x512x256 1.06 times.
     let large_a = pack::pays_for_large_a::<S, T>(problem.a, n);
     let packs_a = large_a || pack::pays_for_a::<S, T>(problem.a, n.div_ceil(nr));
@@ -108,8 +112,13 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
         true => blocking::lines_in_l1(problem.a.row_stride().unsigned_abs() * size_of::<T>()),
         false => blocking::L1_WAYS,
     };
-    let by_panels = kc >= blocking::KC_FOR_SINGLE_PANELS && !(packs_a && S::MR > lines_in_l1);
-    let mut most = if packs_a { blocking::B_SHARED } else { (S::B_BLOCK_BYTES, blocking::NC_MAX) };
+    let conflicts = pack::conflicting_rows::<S, T>(problem.a, n.div_ceil(nr)).is_some();
+    let by_panels = kc >= blocking::KC_FOR_SINGLE_PANELS && !((packs_a || conflicts) && S::MR > lines_in_l1);
+    let mut most = match (packs_a, conflicts) {
+        (true, _) => blocking::B_SHARED,
+        (false, true) => blocking::B_BESIDE_ROWS,
+        (false, false) => (S::B_BLOCK_BYTES, blocking::NC_MAX),
+    };
     // A C without contiguous rows is computed in others, which stay for all blocks of K, in the L2 cache.
     let by_copy = !problem.c.has_contiguous_rows();
     if by_copy {
@@ -151,14 +160,16 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
                 }
                 BOperand::Packed(panels) => BBlock::packed(panels, pc, jc),
             };
-            let a = ABlock::new::<S>(problem.a.col_range(pc, pc + depth), cols.div_ceil(nr), large_a);
+            let a = problem.a.col_range(pc, pc + depth);
+            let packs_a = large_a || pack::pays_for_a::<S, T>(a, cols.div_ceil(nr));
+            let a = ABlock::new(a, packs_a);
             let streams = !a.packed && n <= nr && streams(a.view);
             let mut update = problem.update::<S>();
             if block.start > 0 {
                 update.beta = Some(T::from(1.0));
             }
             // LOOP 2
-            let mr = mr(s, &b, cols, depth);
+            let mr = mr(s, a.view, a.packed, &b, cols);
             let tiles = blocking::tiles_at_once::<T>(mr, cols, depth, a.packed);
             for (i, height, count) in blocking::even_runs(m, mr, tiles) {
                 let rows = height * count;
@@ -210,11 +221,11 @@ struct ABlock<'a, T> {
 }
 
 impl<'a, T: Arithmetic> ABlock<'a, T> {
-    /// Packs tiles if neither stride is 1, if that pays for `uses` tiles of B, or if the whole of A is large.
+    /// Packs tiles if that pays, and where neither stride is 1.
     #[inline(always)]
-    fn new<S: Simd>(view: MatRef<'a, T>, uses: usize, large: bool) -> Self {
+    fn new(view: MatRef<'a, T>, pays: bool) -> Self {
         let scattered = !view.has_contiguous_rows() && view.row_stride() != 1;
-        ABlock { view, packed: scattered || large || pack::pays_for_a::<S, T>(view, uses) }
+        ABlock { view, packed: scattered || pays }
     }
 
     /// Rows `i` to `i + rows`.
