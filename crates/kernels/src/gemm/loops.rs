@@ -19,12 +19,12 @@
 //! Rows of A that only share few sets of the L1 cache are not copied, but read by tiles of as many rows as stay there, if B is
 //! copied to panels: see [`pack::conflicting_rows`].
 //!
-//! What did not help: tiles asking for the lines of the next block of B on their way, before it is copied (0.98 for 256x1024x1024);
-//! the micro-kernel asking for three rows of the next tile of A as it goes along its own, whether
-//! they come from the L2 or the L3 cache; more rows of B ahead than 8, where B comes from the L3 cache; K in steps so short
-//! that a tile of B stays in the L1 cache while all tiles of a packed A pass, sums waiting in memory (0.97 with AVX2); packing parts
-//! of the next panel of a transposed B between the tiles of this one: what waits behind hundreds of multiplications does not
-//! start before them, so that 1.01 to 1.02 is all that it gives 64x128x784 with AVX-512, and nothing 64x100x128.
+//! What did not help: tiles asking for the lines of the next block of B on their way, before it is copied (0.98 for
+//! 256x1024x1024); the micro-kernel asking for three rows of the next tile of A as it goes along its own, whether they come from
+//! the L2 or the L3 cache; more rows of B ahead than 8, where B comes from the L3 cache; K in steps so short that a tile of B stays
+//! in the L1 cache while all tiles of a packed A pass, sums waiting in memory (0.97 with AVX2); packing parts of the next panel of a
+//! transposed B between the tiles of this one: what waits behind hundreds of multiplications does not start before them, so that
+//! 1.01 to 1.02 is all that it gives 64x128x784 with AVX-512, and nothing 64x100x128.
 
 use super::band::{ATile, BBlock, Start, band, mr, nr, streams};
 use super::micro::Update;
@@ -104,8 +104,8 @@ fn loops<S: Simd, T: Arithmetic>(s: S, problem: &mut Problem<'_, T>, buffers: &m
     // A B that lies in columns is transposed on its way to the panels.
     let transposed = matches!(problem.b, BOperand::View(b) if b.col_stride() != 1 && n > 1);
     // An A that has to be packed, or read by short tiles, is to meet more than one panel each time: 1.3 times as fast for
-    // 256x1024x1024. It need not be where an L1 cache holds a line of each row of a tile: read as it lies, it lets 64x512x128 NT be 1.12 times as fast
-    // with AVX-512, 256x512x256 1.06 times.
+    // 256x1024x1024. It need not be where an L1 cache holds a line of each row of a tile: read as it lies, it lets 64x512x128 NT
+    // be 1.12 times as fast with AVX-512, 256x512x256 1.06 times.
     let large_a = pack::pays_for_large_a::<S, T>(problem.a, n);
     let packs_a = large_a || pack::pays_for_a::<S, T>(problem.a, n.div_ceil(nr));
     let lines_in_l1 = match problem.a.has_contiguous_rows() {
